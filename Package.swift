@@ -1,0 +1,67 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One package. Four kinds of target, so that one line says what a target is:
+//   host(…)    Swift without unsafe flags: other packages may depend on it by version
+//   fast(…)    Swift that is optimised in debug builds too (oracle, plugins, kit)
+//   kernels(…) C kernels of one backend: -O3, hidden symbols
+//   tests(…)   a test target
+// What may depend on what is written in Specs/architecture.md and checked by Tests/ArchitectureTests.
+
+let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
+
+func host(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(name)", swiftSettings: strict)
+}
+func fast(_ name: String, path: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: path, exclude: [], swiftSettings: strict + [.unsafeFlags(["-O"])])
+}
+func kernels(_ name: String, path: String) -> Target {
+  .target(name: name, dependencies: ["BackplaneABI"], path: path, publicHeadersPath: "include",
+          cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-fno-math-errno", "-Wall", "-Wextra"])])
+}
+func plugin(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
+  // nodelete: a Swift library must stay mapped once loaded.
+  .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict + [.unsafeFlags(["-O"])],
+          linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete"])])
+}
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies + ["_TestSupport"], path: "Tests/\(name)", swiftSettings: strict)
+}
+
+let package = Package(
+  name: "backplane",
+  products: [
+    .library(name: "Backplane", targets: ["Backplane", "BackplaneModels"]),
+    .library(name: "BackplanePluginKit", targets: ["BackplanePluginKit"]),
+    .library(name: "BackplaneCPU", type: .dynamic, targets: ["BackplaneCPU"]),
+    .executable(name: "backplane", targets: ["backplane-cli"]),
+    .executable(name: "backplane-probe", targets: ["backplane-probe"]),
+  ],
+  targets: [
+    // The narrow waist.
+    .target(name: "BackplaneABI", path: "Sources/BackplaneABI"),
+    // The host.
+    host("BackplaneCore", ["BackplaneABI"]),
+    host("BackplaneSpecs", ["BackplaneCore"]),
+    host("BackplanePlanner"),
+    host("BackplaneRegistry", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    host("BackplaneRuntime", ["BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    host("Backplane", ["BackplaneRuntime", "BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore"]),
+    host("BackplaneModels", ["Backplane"]),
+    host("BackplaneGenerator", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    fast("BackplaneReference", path: "Sources/BackplaneReference", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    fast("BackplanePluginKit", path: "Sources/BackplanePluginKit", ["BackplaneABI", "BackplanePlanner"]),
+    .executableTarget(name: "backplane-cli",
+      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneGenerator"], path: "Sources/backplane-cli",
+      swiftSettings: strict),
+    .executableTarget(name: "backplane-probe", dependencies: ["BackplaneRegistry"], path: "Sources/backplane-probe", swiftSettings: strict),
+    // Device code and the plugins around it.
+    kernels("CPUKernels", path: "Kernels/CPU"),
+    plugin("BackplaneCPU", path: "Plugins/CPU", ["CPUKernels", "BackplanePluginKit", "BackplaneABI"]),
+    // Tests.
+    .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
+    tests("BackplanePlannerTests", ["BackplanePlanner"]),
+  ],
+  cLanguageStandard: .gnu2x
+)

@@ -1,0 +1,1 @@
+// See Specs/architecture.md.
