@@ -61,6 +61,7 @@ let package = Package(
     plugin("BackplaneCPU", path: "Plugins/CPU", ["CPUKernels", "BackplanePluginKit", "BackplaneABI"]),
     // Tests.
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
+    tests("ArchitectureTests", []),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
   ],
   cLanguageStandard: .gnu2x
