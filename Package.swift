@@ -61,8 +61,10 @@ let package = Package(
     plugin("BackplaneCPU", path: "Plugins/CPU", ["CPUKernels", "BackplanePluginKit", "BackplaneABI"]),
     // Tests.
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
+    tests("ABITests", ["BackplaneRegistry"]),
     tests("ArchitectureTests", []),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
+    tests("BackplaneRegistryTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
   ],
   cLanguageStandard: .gnu2x
 )
