@@ -1,1 +1,6 @@
-// See Specs/architecture.md.
+// What an application needs, under one name: graphs and their operators, devices, the runtime.
+@_exported import BackplaneCore
+@_exported import BackplanePlanner
+@_exported import BackplaneRegistry
+@_exported import BackplaneRuntime
+@_exported import BackplaneSpecs

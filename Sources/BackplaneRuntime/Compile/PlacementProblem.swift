@@ -2,35 +2,44 @@
 ///
 /// Nodes come in the order in which they run. The cost of a choice is the sum of each node's own cost, of each move of a tensor to
 /// a place that does not have it yet, and of each change of device between neighbours in the order.
-struct PlacementProblem {
-  struct Node {
+package struct PlacementProblem {
+  package struct Node {
     /// One a device; nil where the device refuses.
-    var costs: [UInt64?]
-    var inputs: [Int]
-    var outputs: [Int]
+    package var costs: [UInt64?]
+    package var inputs: [Int]
+    package var outputs: [Int]
+    package init(costs: [UInt64?], inputs: [Int], outputs: [Int]) { (self.costs, self.inputs, self.outputs) = (costs, inputs, outputs) }
   }
-  struct Tensor {
-    var bytes: Int
+  package struct Tensor {
+    package var bytes: Int
     /// Places that have it at the beginning: devices by number, then the host. A bit each.
-    var present: UInt32 = 0
+    package var present: UInt32 = 0
     /// All nodes that touch it must be on one device: a state.
-    var isPinned = false
+    package var isPinned = false
     /// Must be at the host when all is done.
-    var endsAtHost = false
+    package var endsAtHost = false
+    package init(bytes: Int, present: UInt32 = 0, isPinned: Bool = false, endsAtHost: Bool = false) {
+      (self.bytes, self.present, self.isPinned, self.endsAtHost) = (bytes, present, isPinned, endsAtHost)
+    }
   }
 
-  var deviceCount: Int
-  var nodes: [Node]
-  var tensors: [Tensor]
+  package var deviceCount: Int
+  package var nodes: [Node]
+  package var tensors: [Tensor]
   /// From place (row) to place; the host is the last one.
-  var links: [[LinkCost]]
-  var switchCost: UInt64
-  var stateLimit = 256
+  package var links: [[LinkCost]]
+  package var switchCost: UInt64
+  package var stateLimit = 256
+
+  package init(deviceCount: Int, nodes: [Node], tensors: [Tensor], links: [[LinkCost]], switchCost: UInt64, stateLimit: Int = 256) {
+    (self.deviceCount, self.nodes, self.tensors, self.links) = (deviceCount, nodes, tensors, links)
+    (self.switchCost, self.stateLimit) = (switchCost, stateLimit)
+  }
 
   var host: Int { deviceCount }
 
   /// The cost of a whole choice; nil when it is not possible. Plain, for reports and tests.
-  func cost(of devices: [Int]) -> UInt64? {
+  package func cost(of devices: [Int]) -> UInt64? {
     var total: UInt64 = 0
     var present = tensors.map(\.present)
     for (i, node) in nodes.enumerated() {
@@ -66,11 +75,11 @@ struct PlacementProblem {
 }
 
 /// A choice for each node.
-struct PlacementSolution {
-  var devices: [Int]
-  var cost: UInt64
+package struct PlacementSolution {
+  package var devices: [Int]
+  package var cost: UInt64
   /// False when states had to be dropped, so that a cheaper choice may exist.
-  var isExact: Bool
+  package var isExact: Bool
 }
 
 extension PlacementProblem {
@@ -80,7 +89,7 @@ extension PlacementProblem {
   /// cheapest survives. Tensors die after their last use, so there are few states where few tensors are live.
   ///
   /// - Returns: Nil when a node has no device, or states force devices apart; the second value then is that node.
-  func solve() -> (solution: PlacementSolution?, stuckAt: Int) {
+  package func solve() -> (solution: PlacementSolution?, stuckAt: Int) {
     var lastUse = Array(repeating: -1, count: tensors.count)
     for (i, node) in nodes.enumerated() {
       for t in node.inputs { lastUse[t] = i }

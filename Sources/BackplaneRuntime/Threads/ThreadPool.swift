@@ -15,6 +15,7 @@ public final class ThreadPool: @unchecked Sendable {
   public let workerCount: Int
   /// How long an idle worker looks for work before it sleeps.
   public let spinNanoseconds: UInt64
+  private let name: String
 
   /// Chunks of the loop under way that nobody has claimed. What is claimed is not over, so a claim may read the loop.
   private let unclaimed = Padded()
@@ -39,7 +40,9 @@ public final class ThreadPool: @unchecked Sendable {
   /// - Parameters:
   ///   - workers: At least 1; nil takes the processors that this process may use.
   ///   - spinNanoseconds: 0 lets idle workers sleep at once.
-  public init(workers count: Int? = nil, spinNanoseconds: UInt64 = 50_000) {
+  ///   - name: What the workers' threads are called, with their number behind it.
+  public init(workers count: Int? = nil, spinNanoseconds: UInt64 = 50_000, name: String = "backplane") {
+    self.name = name
     workerCount = min(max(count ?? ThreadPool.processorCount, 1), 1024)
     self.spinNanoseconds = spinNanoseconds
     loop = .allocate(capacity: 1)
@@ -246,7 +249,7 @@ public final class ThreadPool: @unchecked Sendable {
     // Not retained: deinit joins the thread.
     let start = UnsafeMutablePointer<Start>.allocate(capacity: 1)
     start.initialize(to: Start(pool: Unmanaged.passUnretained(self), worker: i))
-    if let thread = startThread(named: "backplane-\(i)", { raw in
+    if let thread = startThread(named: "\(name)-\(i)", { raw in
       let start = raw!.assumingMemoryBound(to: Start.self)
       let (pool, worker) = (start.pointee.pool, start.pointee.worker)
       start.deinitialize(count: 1)
