@@ -62,6 +62,7 @@ let package = Package(
     // Tests.
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
     tests("ArchitectureTests", []),
+    tests("EndToEndTests", []),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
   ],
   cLanguageStandard: .gnu2x
