@@ -43,7 +43,7 @@ let package = Package(
     .target(name: "BackplaneABI", path: "Sources/BackplaneABI"),
     // The host.
     host("BackplaneCore", ["BackplaneABI"]),
-    host("BackplaneSpecs", ["BackplaneCore"]),
+    host("BackplaneSpecs", ["BackplaneCore", "BackplaneABI"]),
     host("BackplanePlanner"),
     host("BackplaneRegistry", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     host("BackplaneRuntime", ["BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
