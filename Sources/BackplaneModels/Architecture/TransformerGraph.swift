@@ -30,13 +30,13 @@ struct TransformerGraph {
     let localRope = model.slidingWindow > 0 ? table("rope_local", model.rope.localFrequencies) : globalRope
 
     let embedding = try weight("token_embd.weight", [model.vocabularySize, d])
-    var x = try builder.gather(embedding, ids, scale: model.embeddingScale, name: "embedded")
+    var x = try builder.gather(embedding, indices: ids, scale: model.embeddingScale, name: "embedded")
     for layer in 0..<model.layerCount {
       let rope = model.isLocal(layer: layer) ? localRope : globalRope
       x = try attention(x, layer: layer, positions: positions, rope: rope)
       x = try feedForward(x, layer: layer)
     }
-    x = try builder.gather(x, rows, name: "wanted")
+    x = try builder.gather(x, indices: rows, name: "wanted")
     x = try norm(x, "output_norm.weight")
     let head = file.tensor("output.weight") == nil ? embedding : try weight("output.weight", [model.vocabularySize, d])
     var logits = try builder.matmul(x, head, name: "logits")
@@ -53,8 +53,8 @@ struct TransformerGraph {
     let v = try heads(h, prefix + "attn_v", count: model.keyHeadCount, length: model.valueLength)
     let keys = builder.state(prefix + "cache_k", options.cacheFormat, [.symbol(kv), .fixed(model.keyHeadCount), .fixed(model.keyLength)])
     let values = builder.state(prefix + "cache_v", options.cacheFormat, [.symbol(kv), .fixed(model.keyHeadCount), .fixed(model.valueLength)])
-    let allKeys = try builder.tensorScatter(keys, k, positions)
-    let allValues = try builder.tensorScatter(values, v, positions)
+    let allKeys = try builder.tensorScatter(keys, update: k, positions: positions)
+    let allValues = try builder.tensorScatter(values, update: v, positions: positions)
     let mixed = try builder.attention(
       q, allKeys, allValues, scale: model.attentionScale, causal: 1, window: model.isLocal(layer: layer) ? model.slidingWindow : 0,
       softcap: model.attentionSoftcap, name: prefix + "mixed")
@@ -68,7 +68,7 @@ struct TransformerGraph {
     let h = try norm(x, prefix + "ffn_norm.weight")
     let gate = try builder.matmul(h, weight(prefix + "ffn_gate.weight", [f, d]))
     let up = try builder.matmul(h, weight(prefix + "ffn_up.weight", [f, d]))
-    let inner = try builder.gatedActivation(gate, up, activation: model.gatedActivation)
+    let inner = try builder.gatedActivation(gate, up: up, activation: model.gatedActivation)
     return try add(x, inner, prefix + "ffn_down.weight", inner: f, postNorm: prefix + "post_ffw_norm.weight")
   }
 
