@@ -61,9 +61,14 @@ let package = Package(
     plugin("BackplaneCPU", path: "Plugins/CPU", ["CPUKernels", "BackplanePluginKit", "BackplaneABI"]),
     // Tests.
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
+    tests("ABITests", ["BackplaneRegistry"]),
     tests("ArchitectureTests", []),
     tests("EndToEndTests", []),
+    tests("BackplaneCoreTests", ["BackplaneCore", "BackplaneABI"]),
+    tests("BackplaneGeneratorTests", ["BackplaneGenerator", "BackplaneCore"]),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
+    tests("BackplaneRegistryTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
+    tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
   ],
   cLanguageStandard: .gnu2x
 )
