@@ -63,6 +63,7 @@ let package = Package(
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
     tests("ArchitectureTests", []),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
+    tests("BackplaneModelsTests", ["BackplaneModels"]),
   ],
   cLanguageStandard: .gnu2x
 )
