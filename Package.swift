@@ -67,8 +67,12 @@ let package = Package(
     tests("BackplaneCoreTests", ["BackplaneCore", "BackplaneABI"]),
     tests("BackplaneGeneratorTests", ["BackplaneGenerator", "BackplaneCore"]),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
+<<<<<<< HEAD
     tests("BackplaneRegistryTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+=======
+    tests("BackplaneModelsTests", ["BackplaneModels"]),
+>>>>>>> models
   ],
   cLanguageStandard: .gnu2x
 )
