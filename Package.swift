@@ -67,12 +67,9 @@ let package = Package(
     tests("BackplaneCoreTests", ["BackplaneCore", "BackplaneABI"]),
     tests("BackplaneGeneratorTests", ["BackplaneGenerator", "BackplaneCore"]),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
-<<<<<<< HEAD
     tests("BackplaneRegistryTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
-=======
     tests("BackplaneModelsTests", ["BackplaneModels"]),
->>>>>>> models
   ],
   cLanguageStandard: .gnu2x
 )
