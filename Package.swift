@@ -65,6 +65,7 @@ let package = Package(
     tests("ABITests", ["BackplaneRegistry"]),
     tests("ArchitectureTests", []),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
+    tests("BackplaneCPUTests", ["BackplaneCore", "BackplaneABI"]),  // opens the plugin with dlopen: it links nothing of it
     tests("BackplaneRegistryTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
   ],
   cLanguageStandard: .gnu2x
