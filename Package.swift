@@ -64,9 +64,12 @@ let package = Package(
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
     tests("ABITests", ["BackplaneRegistry"]),
     tests("ArchitectureTests", []),
+    tests("BackplaneCoreTests", ["BackplaneCore", "BackplaneABI"]),
+    tests("BackplaneGeneratorTests", ["BackplaneGenerator", "BackplaneCore"]),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
     tests("BackplaneCPUTests", ["BackplaneCore", "BackplaneABI"]),  // opens the plugin with dlopen: it links nothing of it
     tests("BackplaneRegistryTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
+    tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
   ],
   cLanguageStandard: .gnu2x
 )
