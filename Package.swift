@@ -49,7 +49,7 @@ let package = Package(
     host("BackplaneRuntime", ["BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     host("Backplane", ["BackplaneRuntime", "BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore"]),
     host("BackplaneModels", ["Backplane"]),
-    host("BackplaneGenerator", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    host("BackplaneGenerator", ["BackplaneCore"]),
     fast("BackplaneReference", path: "Sources/BackplaneReference", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     fast("BackplanePluginKit", path: "Sources/BackplanePluginKit", ["BackplaneABI", "BackplanePlanner"]),
     .executableTarget(name: "backplane-cli",

@@ -2,6 +2,7 @@
 // emits the ELF note for every plugin that links it, and pins the record layouts that the ABI promises.
 #define BP_EMIT_NOTE
 #include "backplane_plugin.h"
+#include "backplane_operators.h"
 
 #define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "size of " #type " changed")
 #define OFFSET(type, field, bytes) _Static_assert(offsetof(type, field) == (bytes), "offset of " #type "." #field " changed")

@@ -102,7 +102,8 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral {
   /// Elements at the symbols' upper bounds; nil on overflow.
   public var maximumElementCount: Int? { Shape.product(dimensions.map(\.maximum)) }
 
-  static func product(_ extents: [Int]) -> Int? {
+  /// nil on overflow or a negative extent.
+  public static func product(_ extents: [Int]) -> Int? {
     var product = 1
     for extent in extents {
       let (next, overflow) = product.multipliedReportingOverflow(by: extent)

@@ -1,0 +1,212 @@
+/// A condition or a number written over names, such as `K % block(b) == 0`: the language of constraints in operator specs and
+/// in what kernel variants ask of their parameters.
+///
+/// Knows `+ - * / %`, comparisons, `&& || !`, parentheses, numbers, quoted strings, names, and functions of one name. It is parsed
+/// once; evaluation allocates nothing unless strings are compared. Arithmetic that overflows or divides by zero is an error,
+/// never a trap.
+public struct Formula: Hashable, Sendable {
+  /// What a formula asks for: a bare name, or a function of a name.
+  public struct Reference: Hashable, Sendable, CustomStringConvertible {
+    public let function: String?
+    public let name: String
+    public var description: String { function.map { "\($0)(\(name))" } ?? name }
+  }
+
+  public enum Value: Hashable, Sendable {
+    case int(Int), float(Double), string(String), bool(Bool)
+  }
+
+  public let text: String
+  /// Each thing asked for, once, in order of first use. `evaluate` asks by index in this list.
+  public let references: [Reference]
+  let root: Term
+
+  /// - Throws: ``BackplaneError`` (invalid) that points at the character where the text stops making sense.
+  public init(_ text: String) throws(BackplaneError) {
+    var parser = FormulaParser(text)
+    root = try parser.whole()
+    references = parser.references
+    self.text = text
+  }
+
+  private init(text: String, references: [Reference], root: Term) {
+    self.text = text
+    self.references = references
+    self.root = root
+  }
+
+  /// The parts that `&&` joins at the top, so that a message can name the one that failed. They share `references`.
+  public var conjuncts: [Formula] {
+    var parts: [Term] = []
+    func split(_ term: Term) {
+      if case .binary(.and, let a, let b) = term { split(a); split(b) } else { parts.append(term) }
+    }
+    split(root)
+    return parts.map { Formula(text: describe($0), references: references, root: $0) }
+  }
+
+  /// The references that occur in this formula itself (a conjunct shares the list of its whole), by index.
+  public var usedReferences: [Int] {
+    var used: [Int] = []
+    func walk(_ term: Term) {
+      switch term {
+      case .reference(let i): if !used.contains(i) { used.append(i) }
+      case .not(let a), .negative(let a): walk(a)
+      case .binary(_, let a, let b): walk(a); walk(b)
+      default: break
+      }
+    }
+    walk(root)
+    return used
+  }
+
+  /// Dividend and divisor when the formula reads `a % b == 0`.
+  public var divisibility: (dividend: Formula, divisor: Formula)? {
+    guard case .binary(.equal, .binary(.remainder, let a, let b), .int(0)) = root else { return nil }
+    return (Formula(text: describe(a), references: references, root: a), Formula(text: describe(b), references: references, root: b))
+  }
+
+  /// Whether a remainder is taken anywhere.
+  public var usesRemainder: Bool {
+    func walk(_ term: Term) -> Bool {
+      switch term {
+      case .binary(.remainder, _, _): true
+      case .binary(_, let a, let b): walk(a) || walk(b)
+      case .not(let a), .negative(let a): walk(a)
+      default: false
+      }
+    }
+    return walk(root)
+  }
+
+  /// - Parameter value: The value of a reference by index; nil when it has none.
+  /// - Returns: nil when a reference that matters has no value.
+  /// - Throws: ``BackplaneError`` (invalid) on overflow, division by zero, or operands of the wrong type.
+  public func evaluate(_ value: (Int) -> Value?) throws(BackplaneError) -> Value? { try BackplaneCore.evaluate(root, value) }
+
+  private func describe(_ term: Term) -> String {
+    switch term {
+    case .int(let i): "\(i)"
+    case .float(let f): "\(f)"
+    case .string(let s): "'\(s)'"
+    case .reference(let i): references[i].description
+    case .not(let a): "!(\(describe(a)))"
+    case .negative(let a): "-\(describe(a))"
+    case .binary(let op, let a, let b):
+      [a, b].map { part in
+        if case .binary(let inner, _, _) = part, inner.strength < op.strength { "(\(describe(part)))" } else { describe(part) }
+      }.joined(separator: " \(op.rawValue) ")
+    }
+  }
+
+  indirect enum Term: Hashable, Sendable {
+    case int(Int), float(Double), string(String)
+    case reference(Int)
+    case not(Term), negative(Term)
+    case binary(Operation, Term, Term)
+  }
+
+  enum Operation: String, Hashable, Sendable {
+    case or = "||", and = "&&"
+    case equal = "==", notEqual = "!=", less = "<", lessOrEqual = "<=", greater = ">", greaterOrEqual = ">="
+    case plus = "+", minus = "-", times = "*", over = "/", remainder = "%"
+
+    var strength: Int {
+      switch self {
+      case .or: 0
+      case .and: 1
+      case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual: 2
+      case .plus, .minus: 3
+      case .times, .over, .remainder: 4
+      }
+    }
+  }
+}
+
+// MARK: - Evaluation
+
+private func evaluate(_ term: Formula.Term, _ value: (Int) -> Formula.Value?) throws(BackplaneError) -> Formula.Value? {
+  switch term {
+  case .int(let i): return .int(i)
+  case .float(let f): return .float(f)
+  case .string(let s): return .string(s)
+  case .reference(let i): return value(i)
+  case .not(let a): return try evaluate(a, value).map { (v) throws(BackplaneError) in .bool(!(try truth(v))) }
+  case .negative(let a):
+    guard let v = try evaluate(a, value) else { return nil }
+    return try calculate(.minus, .int(0), v)
+  case .binary(.and, let a, let b):
+    guard let left = try evaluate(a, value) else { return nil }
+    return try truth(left) ? evaluate(b, value) : .bool(false)
+  case .binary(.or, let a, let b):
+    guard let left = try evaluate(a, value) else { return nil }
+    return try truth(left) ? .bool(true) : evaluate(b, value)
+  case .binary(let op, let a, let b):
+    guard let left = try evaluate(a, value), let right = try evaluate(b, value) else { return nil }
+    return try calculate(op, left, right)
+  }
+}
+
+private func truth(_ value: Formula.Value) throws(BackplaneError) -> Bool {
+  switch value {
+  case .bool(let b): return b
+  case .int(let i): return i != 0
+  default: throw BackplaneError(.invalid, "\(value) is neither true nor false")
+  }
+}
+
+private func calculate(_ op: Formula.Operation, _ a: Formula.Value, _ b: Formula.Value) throws(BackplaneError) -> Formula.Value {
+  switch (a, b) {
+  case (.int(let x), .int(let y)): return try integers(op, x, y)
+  case (.float(let x), .float(let y)): return try floats(op, x, y)
+  case (.int(let x), .float(let y)): return try floats(op, Double(x), y)
+  case (.float(let x), .int(let y)): return try floats(op, x, Double(y))
+  case (.string(let x), .string(let y)):
+    if op == .equal { return .bool(x == y) }
+    if op == .notEqual { return .bool(x != y) }
+  case (.bool(let x), .bool(let y)):
+    if op == .equal { return .bool(x == y) }
+    if op == .notEqual { return .bool(x != y) }
+  case (.bool(let x), .int), (.bool(let x), .float): return try calculate(op, .int(x ? 1 : 0), b)
+  case (.int, .bool(let y)), (.float, .bool(let y)): return try calculate(op, a, .int(y ? 1 : 0))
+  default: break
+  }
+  throw BackplaneError(.invalid, "\(op.rawValue) does not apply to \(a) and \(b)")
+}
+
+private func integers(_ op: Formula.Operation, _ x: Int, _ y: Int) throws(BackplaneError) -> Formula.Value {
+  let (result, overflow): (Int, Bool)
+  switch op {
+  case .equal: return .bool(x == y)
+  case .notEqual: return .bool(x != y)
+  case .less: return .bool(x < y)
+  case .lessOrEqual: return .bool(x <= y)
+  case .greater: return .bool(x > y)
+  case .greaterOrEqual: return .bool(x >= y)
+  case .plus: (result, overflow) = x.addingReportingOverflow(y)
+  case .minus: (result, overflow) = x.subtractingReportingOverflow(y)
+  case .times: (result, overflow) = x.multipliedReportingOverflow(by: y)
+  case .over: (result, overflow) = x.dividedReportingOverflow(by: y)
+  case .remainder: (result, overflow) = x.remainderReportingOverflow(dividingBy: y)
+  case .and, .or: (result, overflow) = (0, true)
+  }
+  if overflow { throw BackplaneError(.invalid, y == 0 ? "\(x) \(op.rawValue) 0 is a division by zero" : "\(x) \(op.rawValue) \(y) overflows") }
+  return .int(result)
+}
+
+private func floats(_ op: Formula.Operation, _ x: Double, _ y: Double) throws(BackplaneError) -> Formula.Value {
+  switch op {
+  case .equal: .bool(x == y)
+  case .notEqual: .bool(x != y)
+  case .less: .bool(x < y)
+  case .lessOrEqual: .bool(x <= y)
+  case .greater: .bool(x > y)
+  case .greaterOrEqual: .bool(x >= y)
+  case .plus: .float(x + y)
+  case .minus: .float(x - y)
+  case .times: .float(x * y)
+  case .over: .float(x / y)
+  case .remainder: .float(x.truncatingRemainder(dividingBy: y))
+  case .and, .or: throw BackplaneError(.invalid, "\(op.rawValue) does not apply to numbers with a fraction")
+  }
+}

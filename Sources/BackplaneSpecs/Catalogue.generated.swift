@@ -1,0 +1,1034 @@
+// Generated from Specs/operators/*.json by `backplane generate`. Do not edit.
+
+import BackplaneCore
+
+extension OperatorSpec {
+  /// In alphabetical order.
+  static let generated: [OperatorSpec] = [
+    spec_abs(), spec_add(), spec_add_rms_norm(), spec_argmax(), spec_attention(), spec_cast(), spec_clip(), spec_concat(),
+    spec_cos(), spec_dequantize(), spec_div(), spec_erf(), spec_exp(), spec_gated_activation(), spec_gather(), spec_gelu(),
+    spec_layer_norm(), spec_log(), spec_matmul(), spec_matmul_gated(), spec_max(), spec_min(), spec_mul(), spec_neg(), spec_pad(),
+    spec_reciprocal(), spec_reduce_max(), spec_reduce_mean(), spec_reduce_sum(), spec_relu(), spec_reshape(), spec_rms_norm(),
+    spec_rms_norm_rope(), spec_rotary_embedding(), spec_rsqrt(), spec_scale(), spec_sigmoid(), spec_silu(), spec_sin(),
+    spec_slice(), spec_softcap(), spec_softmax(), spec_softplus(), spec_sqrt(), spec_square(), spec_sub(), spec_tanh(),
+    spec_tensor_scatter(), spec_transpose()
+  ]
+}
+
+private func spec_abs() -> OperatorSpec {
+  OperatorSpec(
+    "abs", version: 1, level: .core, tier: 1, summary: "Computes |x| for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = |x|",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_add() -> OperatorSpec {
+  OperatorSpec(
+    "add", version: 1, level: .core, tier: 1, summary: "Computes a + b for each element, broadcasting.",
+    inputs: [
+      Operand("a", ["@float", "i32"], "..*"),
+      Operand("b", ["=a"], "..*"),
+    ],
+    outputs: [
+      Operand("y", ["=a"], "..*", inPlace: "a"),
+    ],
+    semantics: [
+      "y = a + b; extents are equal or 1, missing leading dimensions count as 1",
+      "integers wrap; division truncates towards 0, by zero gives 0",
+    ],
+    numerics: NumericsSpec(.rounding, roundings: 1),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_add_rms_norm() -> OperatorSpec {
+  OperatorSpec(
+    "add_rms_norm", version: 1, level: .llm, tier: 1, summary: "Adds a residual and normalises the sum.",
+    inputs: [
+      Operand("x", ["@float"], "... n"),
+      Operand("residual", ["=x"], "... n"),
+      Operand("weight", ["f32"], "n", optional: true),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "... n"),
+      Operand("sum", ["=x"], "... n", inPlace: "residual"),
+    ],
+    attributes: [
+      AttributeSpec("epsilon", .float, default: .float(1e-06), minimum: 0.0, text: "As rms_norm."),
+      AttributeSpec("weight_offset", .float, default: .float(0.0), text: "As rms_norm."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "n >= 1", text: "a row has at least one element"),
+    ],
+    semantics: [
+      "sum = x + residual; y = rms_norm(sum, weight)",
+    ],
+    composition: [
+      OperatorSpec.CompositionStep("add", ["x", "residual"], ["sum"]),
+      OperatorSpec.CompositionStep("rms_norm", ["sum", "weight"], ["y"], [("epsilon", .attribute("epsilon")), ("weight_offset", .attribute("weight_offset"))]),
+    ],
+    numerics: NumericsSpec(.composition),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_argmax() -> OperatorSpec {
+  OperatorSpec(
+    "argmax", version: 1, level: .core, tier: 1, summary: "Index of the largest element along the last dimension.",
+    inputs: [
+      Operand("x", ["@float"], "... n"),
+    ],
+    outputs: [
+      Operand("y", ["i32"], "..."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "n >= 1", text: "the axis is not empty"),
+    ],
+    semantics: [
+      "y = the lowest index j with x[..., j] = max; NaN counts as larger than everything",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_attention() -> OperatorSpec {
+  OperatorSpec(
+    "attention", version: 1, level: .llm, tier: 1, summary: "Scaled dot-product attention with grouped heads: one operator for prefill and decode.",
+    inputs: [
+      Operand("q", ["@float"], "... T H D"),
+      Operand("k", ["f32", "f16", "bf16", "q8_0", "q4_0"], "... S G D"),
+      Operand("v", ["f32", "f16", "bf16", "q8_0", "q4_0"], "... S G E"),
+      Operand("mask", ["f32", "f16", "bool"], "T S", optional: true),
+      Operand("sinks", ["f32"], "H", optional: true),
+      Operand("alibi_slopes", ["f32"], "H", optional: true),
+    ],
+    outputs: [
+      Operand("y", ["=q"], "... T H E"),
+      Operand("lse", ["f32"], "... T H", optional: true),
+    ],
+    attributes: [
+      AttributeSpec("scale", .float, default: .float(0.0), text: "Of the scores; 0 means 1/sqrt(D)."),
+      AttributeSpec("causal", .int, default: .int(0), values: [.int(0), .int(1)], text: "1: query t sees keys j <= t + S - T (bottom-right aligned)."),
+      AttributeSpec("window", .int, default: .int(0), minimum: 0.0, text: "With w > 0, query t sees keys j > t + S - T - w only."),
+      AttributeSpec("softcap", .float, default: .float(0.0), minimum: 0.0, text: "With c > 0, scores become c * tanh(score / c), before masks."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "H % G == 0", text: "each key head serves a whole group of query heads"),
+      OperatorSpec.Constraint("C2", "D % block(k) == 0 && E % block(v) == 0", text: "a head is whole blocks of the cache's format"),
+    ],
+    semantics: [
+      "s[t, h, j] = softcap(scale * q[t, h, :] . k[j, h / (H/G), :]) + mask[t, j] + alibi_slopes[h] * (j - (t + S - T))",
+      "a bool mask keeps where true",
+      "p = softmax over visible j, with exp(sinks[h]) added to the denominator",
+      "y[t, h, :] = sum_j p[t, h, j] * v[j, h / (H/G), :]; a row that sees no key is 0",
+      "lse[t, h] = log(sum_j exp(s) + exp(sinks[h])); -infinity for a row that sees nothing",
+    ],
+    numerics: NumericsSpec(.attention, accumulate: "f32", declares: ["operand_round", "p_round", "act_block"]),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_cast() -> OperatorSpec {
+  OperatorSpec(
+    "cast", version: 1, level: .core, tier: 1, summary: "Converts elements to another plain format.",
+    inputs: [
+      Operand("x", ["f32", "f16", "bf16", "i8", "u8", "i32", "i64", "bool"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["f32", "f16", "bf16", "i8", "u8", "i32", "i64", "bool"], "...", formatAttribute: "to"),
+    ],
+    attributes: [
+      AttributeSpec("to", .string, default: .string("f32"), values: [.string("f32"), .string("f16"), .string("bf16"), .string("i8"), .string("u8"), .string("i32"), .string("i64"), .string("bool")], text: "Format of y."),
+    ],
+    semantics: [
+      "float to float: round to nearest, ties to even; beyond the range becomes infinity",
+      "float to integer: truncate, saturate at the range, NaN gives 0",
+      "to bool: 1 where x is not 0",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_clip() -> OperatorSpec {
+  OperatorSpec(
+    "clip", version: 1, level: .core, tier: 1, summary: "Limits elements to a range.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("minimum", .float, default: .float(-3.4028234663852886e+38), text: "Lower limit."),
+      AttributeSpec("maximum", .float, default: .float(3.4028234663852886e+38), text: "Upper limit."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "minimum <= maximum", text: "the range is not empty"),
+    ],
+    semantics: [
+      "y = min(max(x, minimum), maximum); NaN stays NaN",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_concat() -> OperatorSpec {
+  OperatorSpec(
+    "concat", version: 1, level: .core, tier: 1, summary: "Joins tensors along one dimension.",
+    inputs: [
+      Operand("inputs", ["@any"], "?", variadic: true),
+    ],
+    outputs: [
+      Operand("y", ["=inputs"], "?"),
+    ],
+    attributes: [
+      AttributeSpec("axis", .int, default: .int(0), text: "Dimension to join along; negative counts from the end."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "rank(inputs) >= 1", text: "a scalar has no dimension to join along"),
+    ],
+    semantics: [
+      "y is the operands, one after the other along the axis; all other extents are equal",
+    ],
+    shapeRule: .concat,
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_cos() -> OperatorSpec {
+  OperatorSpec(
+    "cos", version: 1, level: .core, tier: 1, summary: "Computes cos x, |x| <= 2^13 for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = cos x, |x| <= 2^13",
+    ],
+    numerics: NumericsSpec(.ulpAbsolute, ulp: 4),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_dequantize() -> OperatorSpec {
+  OperatorSpec(
+    "dequantize", version: 1, level: .core, tier: 1, summary: "Decodes a block format.",
+    inputs: [
+      Operand("x", ["@block"], "... n"),
+    ],
+    outputs: [
+      Operand("y", ["f32", "f16", "bf16"], "... n", formatAttribute: "to"),
+    ],
+    attributes: [
+      AttributeSpec("to", .string, default: .string("f32"), values: [.string("f32"), .string("f16"), .string("bf16")], text: "Format of y."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "n % block(x) == 0", text: "a row is whole blocks"),
+    ],
+    semantics: [
+      "y = decode(x), computed in f32 as the format's page says, then rounded to y's format",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_div() -> OperatorSpec {
+  OperatorSpec(
+    "div", version: 1, level: .core, tier: 1, summary: "Computes a / b for each element, broadcasting.",
+    inputs: [
+      Operand("a", ["@float", "i32"], "..*"),
+      Operand("b", ["=a"], "..*"),
+    ],
+    outputs: [
+      Operand("y", ["=a"], "..*", inPlace: "a"),
+    ],
+    semantics: [
+      "y = a / b; extents are equal or 1, missing leading dimensions count as 1",
+      "integers wrap; division truncates towards 0, by zero gives 0",
+    ],
+    numerics: NumericsSpec(.rounding, roundings: 1),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_erf() -> OperatorSpec {
+  OperatorSpec(
+    "erf", version: 1, level: .core, tier: 1, summary: "Computes erf x for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = erf x",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 5),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_exp() -> OperatorSpec {
+  OperatorSpec(
+    "exp", version: 1, level: .core, tier: 1, summary: "Computes e^x for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = e^x",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 3),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_gated_activation() -> OperatorSpec {
+  OperatorSpec(
+    "gated_activation", version: 1, level: .llm, tier: 1, summary: "Activates a gate and multiplies it with a second stream (GLU).",
+    inputs: [
+      Operand("gate", ["@float"], "..."),
+      Operand("up", ["=gate"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=gate"], "...", inPlace: "gate"),
+    ],
+    attributes: [
+      AttributeSpec("activation", .string, default: .string("swiglu"), values: [.string("swiglu"), .string("geglu_tanh"), .string("geglu_erf"), .string("reglu")], text: "Activation of the gate."),
+    ],
+    semantics: [
+      "y = act(gate) * up with act silu, gelu_tanh, gelu_erf, relu",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 7),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_gather() -> OperatorSpec {
+  OperatorSpec(
+    "gather", version: 1, level: .core, tier: 1, summary: "Takes rows of a table, decoding and scaling them.",
+    inputs: [
+      Operand("table", ["@float", "@block"], "V n"),
+      Operand("indices", ["i32", "i64"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["f32", "f16", "bf16"], "... n", formatAttribute: "to"),
+    ],
+    attributes: [
+      AttributeSpec("scale", .float, default: .float(1.0), text: "Multiplies every element."),
+      AttributeSpec("to", .string, default: .string("f32"), values: [.string("f32"), .string("f16"), .string("bf16")], text: "Format of y."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "n % block(table) == 0", text: "a row is whole blocks"),
+    ],
+    semantics: [
+      "y[..., j] = scale * decode(table)[indices[...], j]",
+      "an index outside 0 … V-1 gives a row of zeros",
+    ],
+    numerics: NumericsSpec(.rounding, roundings: 2),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_gelu() -> OperatorSpec {
+  OperatorSpec(
+    "gelu", version: 1, level: .core, tier: 1, summary: "Gaussian error linear unit.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("approximate", .string, default: .string("none"), values: [.string("none"), .string("tanh")], text: "none: x/2 (1 + erf(x/sqrt 2)); tanh: x/2 (1 + tanh(sqrt(2/pi)(x + 0.044715 x^3)))."),
+    ],
+    semantics: [
+      "y as the attribute says",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 6),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_layer_norm() -> OperatorSpec {
+  OperatorSpec(
+    "layer_norm", version: 1, level: .llm, tier: 1, summary: "Centres and scales each row to unit variance.",
+    inputs: [
+      Operand("x", ["@float"], "... n"),
+      Operand("weight", ["f32"], "n", optional: true),
+      Operand("bias", ["f32"], "n", optional: true),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "... n", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("epsilon", .float, default: .float(1e-05), minimum: 0.0, text: "Added to the variance."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "n >= 1", text: "a row has at least one element"),
+    ],
+    semantics: [
+      "y = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias, var without Bessel's correction",
+    ],
+    numerics: NumericsSpec(.layerNorm, statistics: "f32"),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_log() -> OperatorSpec {
+  OperatorSpec(
+    "log", version: 1, level: .core, tier: 1, summary: "Computes ln x for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = ln x",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 3),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_matmul() -> OperatorSpec {
+  OperatorSpec(
+    "matmul", version: 1, level: .core, tier: 1, summary: "Multiplies matrices, weights in any format, with optional bias, activation and residual.",
+    inputs: [
+      Operand("a", ["@float"], "..* M K"),
+      Operand("b", ["@float", "@block"], "..* N K", shapeWhen: [("transpose_b == 0", "..* K N")]),
+      Operand("bias", ["f32"], "N", optional: true),
+      Operand("residual", ["=a"], "..* M N", optional: true),
+    ],
+    outputs: [
+      Operand("y", ["=a"], "..* M N"),
+    ],
+    attributes: [
+      AttributeSpec("transpose_b", .int, default: .int(1), values: [.int(0), .int(1)], text: "1: b is [N, K], as weights are stored; 0: b is [K, N]."),
+      AttributeSpec("activation", .string, default: .string("none"), values: [.string("none"), .string("relu"), .string("silu"), .string("gelu_tanh"), .string("gelu_erf")], text: "Applied to the sum before the residual is added."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "transpose_b == 1 || block(b) == 1", text: "a block format runs along K, so b is [N, K]"),
+      OperatorSpec.Constraint("C2", "K % block(b) == 0", text: "K is whole blocks of b's format"),
+    ],
+    semantics: [
+      "y[m, n] = activation(sum_k a[m, k] * decode(b)[n, k] + bias[n]) + residual[m, n]",
+      "leading dimensions broadcast; K = 0 gives activation(bias) + residual",
+    ],
+    numerics: NumericsSpec(.dot, accumulate: "f32", declares: ["act_block", "operand_round"]),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_matmul_gated() -> OperatorSpec {
+  OperatorSpec(
+    "matmul_gated", version: 1, level: .llm, tier: 1, summary: "Gate and up projections with the gated activation of their results.",
+    inputs: [
+      Operand("a", ["@float"], "... M K"),
+      Operand("gate", ["@float", "@block"], "N K"),
+      Operand("up", ["@float", "@block"], "N K"),
+    ],
+    outputs: [
+      Operand("y", ["=a"], "... M N"),
+    ],
+    attributes: [
+      AttributeSpec("activation", .string, default: .string("swiglu"), values: [.string("swiglu"), .string("geglu_tanh"), .string("geglu_erf"), .string("reglu")], text: "As gated_activation."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "K % block(gate) == 0 && K % block(up) == 0", text: "K is whole blocks"),
+    ],
+    semantics: [
+      "y = gated_activation(matmul(a, gate), matmul(a, up))",
+    ],
+    composition: [
+      OperatorSpec.CompositionStep("matmul", ["a", "gate"], ["g"]),
+      OperatorSpec.CompositionStep("matmul", ["a", "up"], ["u"]),
+      OperatorSpec.CompositionStep("gated_activation", ["g", "u"], ["y"], [("activation", .attribute("activation"))]),
+    ],
+    numerics: NumericsSpec(.composition, declares: ["act_block", "operand_round"]),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_max() -> OperatorSpec {
+  OperatorSpec(
+    "max", version: 1, level: .core, tier: 1, summary: "Computes max(a, b) for each element, broadcasting.",
+    inputs: [
+      Operand("a", ["@float", "i32"], "..*"),
+      Operand("b", ["=a"], "..*"),
+    ],
+    outputs: [
+      Operand("y", ["=a"], "..*", inPlace: "a"),
+    ],
+    semantics: [
+      "y = max(a, b); extents are equal or 1, missing leading dimensions count as 1",
+      "NaN if either is NaN",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_min() -> OperatorSpec {
+  OperatorSpec(
+    "min", version: 1, level: .core, tier: 1, summary: "Computes min(a, b) for each element, broadcasting.",
+    inputs: [
+      Operand("a", ["@float", "i32"], "..*"),
+      Operand("b", ["=a"], "..*"),
+    ],
+    outputs: [
+      Operand("y", ["=a"], "..*", inPlace: "a"),
+    ],
+    semantics: [
+      "y = min(a, b); extents are equal or 1, missing leading dimensions count as 1",
+      "NaN if either is NaN",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_mul() -> OperatorSpec {
+  OperatorSpec(
+    "mul", version: 1, level: .core, tier: 1, summary: "Computes a * b for each element, broadcasting.",
+    inputs: [
+      Operand("a", ["@float", "i32"], "..*"),
+      Operand("b", ["=a"], "..*"),
+    ],
+    outputs: [
+      Operand("y", ["=a"], "..*", inPlace: "a"),
+    ],
+    semantics: [
+      "y = a * b; extents are equal or 1, missing leading dimensions count as 1",
+      "integers wrap; division truncates towards 0, by zero gives 0",
+    ],
+    numerics: NumericsSpec(.rounding, roundings: 1),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_neg() -> OperatorSpec {
+  OperatorSpec(
+    "neg", version: 1, level: .core, tier: 1, summary: "Computes -x for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = -x",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_pad() -> OperatorSpec {
+  OperatorSpec(
+    "pad", version: 1, level: .core, tier: 1, summary: "Surrounds a tensor with a constant.",
+    inputs: [
+      Operand("x", ["@plain"], "?"),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "?"),
+    ],
+    attributes: [
+      AttributeSpec("before", .ints, default: .ints([]), required: true, text: "Elements added before each dimension."),
+      AttributeSpec("after", .ints, default: .ints([]), required: true, text: "Elements added after each dimension."),
+      AttributeSpec("value", .float, default: .float(0.0), text: "What is added."),
+    ],
+    semantics: [
+      "y is x with before[d] and after[d] copies of value around dimension d",
+    ],
+    shapeRule: .pad,
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_reciprocal() -> OperatorSpec {
+  OperatorSpec(
+    "reciprocal", version: 1, level: .core, tier: 1, summary: "Computes 1 / x for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = 1 / x",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 1),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_reduce_max() -> OperatorSpec {
+  OperatorSpec(
+    "reduce_max", version: 1, level: .core, tier: 1, summary: "Maximum over some dimensions.",
+    inputs: [
+      Operand("x", ["@float"], "?"),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "?"),
+    ],
+    attributes: [
+      AttributeSpec("axes", .ints, default: .ints([-1]), text: "Dimensions to reduce; negative counts from the end; empty means all."),
+      AttributeSpec("keep_dims", .int, default: .int(0), values: [.int(0), .int(1)], text: "1: reduced dimensions stay with extent 1."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "elements(x) >= 1", text: "there is something to reduce"),
+    ],
+    semantics: [
+      "y = maximum of x over the axes",
+    ],
+    shapeRule: .reduce,
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_reduce_mean() -> OperatorSpec {
+  OperatorSpec(
+    "reduce_mean", version: 1, level: .core, tier: 1, summary: "Mean over some dimensions.",
+    inputs: [
+      Operand("x", ["@float"], "?"),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "?"),
+    ],
+    attributes: [
+      AttributeSpec("axes", .ints, default: .ints([-1]), text: "Dimensions to reduce; negative counts from the end; empty means all."),
+      AttributeSpec("keep_dims", .int, default: .int(0), values: [.int(0), .int(1)], text: "1: reduced dimensions stay with extent 1."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "elements(x) >= 1", text: "there is something to reduce"),
+    ],
+    semantics: [
+      "y = mean of x over the axes",
+    ],
+    shapeRule: .reduce,
+    numerics: NumericsSpec(.sum),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_reduce_sum() -> OperatorSpec {
+  OperatorSpec(
+    "reduce_sum", version: 1, level: .core, tier: 1, summary: "Sum over some dimensions.",
+    inputs: [
+      Operand("x", ["@float"], "?"),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "?"),
+    ],
+    attributes: [
+      AttributeSpec("axes", .ints, default: .ints([-1]), text: "Dimensions to reduce; negative counts from the end; empty means all."),
+      AttributeSpec("keep_dims", .int, default: .int(0), values: [.int(0), .int(1)], text: "1: reduced dimensions stay with extent 1."),
+    ],
+    semantics: [
+      "y = sum of x over the axes",
+    ],
+    shapeRule: .reduce,
+    numerics: NumericsSpec(.sum),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_relu() -> OperatorSpec {
+  OperatorSpec(
+    "relu", version: 1, level: .core, tier: 1, summary: "Computes max(x, 0) for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = max(x, 0)",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_reshape() -> OperatorSpec {
+  OperatorSpec(
+    "reshape", version: 1, level: .core, tier: 1, summary: "Gives the same elements another shape.",
+    inputs: [
+      Operand("x", ["@any"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "?", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("shape", .ints, default: .ints([]), required: true, text: "Extents; 0 copies x's extent at that place, -1 is inferred."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "elements(x) == elements(y)", text: "the element counts are equal"),
+      OperatorSpec.Constraint("C2", "block(x) == 1 || last(x) == last(y)", text: "blocks stay whole"),
+    ],
+    semantics: [
+      "y has x's elements in row-major order",
+    ],
+    shapeRule: .reshape,
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_rms_norm() -> OperatorSpec {
+  OperatorSpec(
+    "rms_norm", version: 1, level: .llm, tier: 1, summary: "Divides each row by its root mean square and scales it.",
+    inputs: [
+      Operand("x", ["@float"], "... n"),
+      Operand("weight", ["f32"], "n", optional: true),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "... n", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("epsilon", .float, default: .float(1e-06), minimum: 0.0, text: "Added to the mean square."),
+      AttributeSpec("weight_offset", .float, default: .float(0.0), text: "Added to the weight (1 where weights are stored around 0)."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "n >= 1", text: "a row has at least one element"),
+    ],
+    semantics: [
+      "y = x / sqrt(mean(x^2) + epsilon) * (weight + weight_offset)",
+    ],
+    numerics: NumericsSpec(.rmsNorm, statistics: "f32"),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_rms_norm_rope() -> OperatorSpec {
+  OperatorSpec(
+    "rms_norm_rope", version: 1, level: .llm, tier: 1, summary: "Normalises each head, then rotates it (QK-norm with rope).",
+    inputs: [
+      Operand("x", ["@float"], "... T H D"),
+      Operand("weight", ["f32"], "D", optional: true),
+      Operand("positions", ["i32", "i64"], "T"),
+      Operand("frequencies", ["f32"], "F"),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "... T H D", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("epsilon", .float, default: .float(1e-06), minimum: 0.0, text: "As rms_norm."),
+      AttributeSpec("weight_offset", .float, default: .float(0.0), text: "As rms_norm."),
+      AttributeSpec("interleaved", .int, default: .int(0), values: [.int(0), .int(1)], text: "As rotary_embedding."),
+      AttributeSpec("scale", .float, default: .float(1.0), text: "As rotary_embedding."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "2 * F <= D", text: "the rotated part fits in the head"),
+      OperatorSpec.Constraint("C2", "F >= 1", text: "there is at least one frequency"),
+      OperatorSpec.Constraint("C3", "D >= 1", text: "a head has at least one element"),
+    ],
+    semantics: [
+      "y = rotary_embedding(rms_norm(x, weight), positions, frequencies)",
+    ],
+    composition: [
+      OperatorSpec.CompositionStep("rms_norm", ["x", "weight"], ["normed"], [("epsilon", .attribute("epsilon")), ("weight_offset", .attribute("weight_offset"))]),
+      OperatorSpec.CompositionStep("rotary_embedding", ["normed", "positions", "frequencies"], ["y"], [("interleaved", .attribute("interleaved")), ("scale", .attribute("scale"))]),
+    ],
+    numerics: NumericsSpec(.composition),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_rotary_embedding() -> OperatorSpec {
+  OperatorSpec(
+    "rotary_embedding", version: 1, level: .llm, tier: 1, summary: "Rotates pairs of elements of each head by position-dependent angles.",
+    inputs: [
+      Operand("x", ["@float"], "... T H D"),
+      Operand("positions", ["i32", "i64"], "T"),
+      Operand("frequencies", ["f32"], "F"),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "... T H D", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("interleaved", .int, default: .int(0), values: [.int(0), .int(1)], text: "1: pairs (2i, 2i+1); 0: pairs (i, i+F)."),
+      AttributeSpec("scale", .float, default: .float(1.0), text: "Of the rotated elements (YaRN's attention factor)."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "2 * F <= D", text: "the rotated part fits in the head"),
+      OperatorSpec.Constraint("C2", "F >= 1", text: "there is at least one frequency"),
+    ],
+    semantics: [
+      "angle[t, i] = positions[t] * frequencies[i]",
+      "(y1, y2) = scale * (x1 cos - x2 sin, x1 sin + x2 cos) for each of the F pairs; elements from 2F on are copied",
+    ],
+    numerics: NumericsSpec(.rotary),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_rsqrt() -> OperatorSpec {
+  OperatorSpec(
+    "rsqrt", version: 1, level: .core, tier: 1, summary: "Computes 1 / sqrt(x) for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = 1 / sqrt(x)",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 3),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_scale() -> OperatorSpec {
+  OperatorSpec(
+    "scale", version: 1, level: .core, tier: 1, summary: "Multiplies by a factor and adds an offset.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("factor", .float, default: .float(1.0), text: "Multiplier."),
+      AttributeSpec("offset", .float, default: .float(0.0), text: "Added."),
+    ],
+    semantics: [
+      "y = x * factor + offset",
+    ],
+    numerics: NumericsSpec(.rounding, roundings: 2),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_sigmoid() -> OperatorSpec {
+  OperatorSpec(
+    "sigmoid", version: 1, level: .core, tier: 1, summary: "Computes 1 / (1 + e^-x) for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = 1 / (1 + e^-x)",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 5),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_silu() -> OperatorSpec {
+  OperatorSpec(
+    "silu", version: 1, level: .core, tier: 1, summary: "Computes x / (1 + e^-x) for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = x / (1 + e^-x)",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 6),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_sin() -> OperatorSpec {
+  OperatorSpec(
+    "sin", version: 1, level: .core, tier: 1, summary: "Computes sin x, |x| <= 2^13 for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = sin x, |x| <= 2^13",
+    ],
+    numerics: NumericsSpec(.ulpAbsolute, ulp: 4),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_slice() -> OperatorSpec {
+  OperatorSpec(
+    "slice", version: 1, level: .core, tier: 1, summary: "Takes a range of one dimension.",
+    inputs: [
+      Operand("x", ["@any"], "?"),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "?"),
+    ],
+    attributes: [
+      AttributeSpec("axis", .int, default: .int(0), text: "Negative counts from the end."),
+      AttributeSpec("start", .int, default: .int(0), text: "First index; negative counts from the end."),
+      AttributeSpec("end", .int, default: .int(9223372036854775807), text: "One past the last; negative counts from the end; limited to the extent."),
+      AttributeSpec("step", .int, default: .int(1), minimum: 1.0, text: "Positive."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "step >= 1", text: "the step is positive"),
+    ],
+    semantics: [
+      "y[..., i, ...] = x[..., start + i * step, ...]",
+    ],
+    shapeRule: .slice,
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    notes: ["a symbolic extent along the axis can only be taken whole"])
+}
+
+private func spec_softcap() -> OperatorSpec {
+  OperatorSpec(
+    "softcap", version: 1, level: .llm, tier: 1, summary: "Soft limit: c tanh(x / c).",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("cap", .float, default: .float(30.0), text: "c, positive."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "cap > 0", text: "the cap is positive"),
+    ],
+    semantics: [
+      "y = cap * tanh(x / cap)",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 7),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_softmax() -> OperatorSpec {
+  OperatorSpec(
+    "softmax", version: 1, level: .core, tier: 1, summary: "Exponentials that sum to one along the last dimension.",
+    inputs: [
+      Operand("x", ["@float"], "... n"),
+      Operand("mask", ["f32"], "..* n", optional: true),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "... n", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("scale", .float, default: .float(1.0), text: "Of x, before the mask is added."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "n >= 1", text: "the axis is not empty"),
+    ],
+    semantics: [
+      "z = scale * x + mask; y = exp(z - max z) / sum exp(z - max z)",
+      "a row that is -infinity throughout gives 0",
+    ],
+    numerics: NumericsSpec(.softmax),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_softplus() -> OperatorSpec {
+  OperatorSpec(
+    "softplus", version: 1, level: .core, tier: 1, summary: "Computes ln(1 + e^x) for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = ln(1 + e^x)",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 6),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_sqrt() -> OperatorSpec {
+  OperatorSpec(
+    "sqrt", version: 1, level: .core, tier: 1, summary: "Computes sqrt(x) for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = sqrt(x)",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 1),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_square() -> OperatorSpec {
+  OperatorSpec(
+    "square", version: 1, level: .core, tier: 1, summary: "Computes x^2 for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = x^2",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 1),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_sub() -> OperatorSpec {
+  OperatorSpec(
+    "sub", version: 1, level: .core, tier: 1, summary: "Computes a - b for each element, broadcasting.",
+    inputs: [
+      Operand("a", ["@float", "i32"], "..*"),
+      Operand("b", ["=a"], "..*"),
+    ],
+    outputs: [
+      Operand("y", ["=a"], "..*", inPlace: "a"),
+    ],
+    semantics: [
+      "y = a - b; extents are equal or 1, missing leading dimensions count as 1",
+      "integers wrap; division truncates towards 0, by zero gives 0",
+    ],
+    numerics: NumericsSpec(.rounding, roundings: 1),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_tanh() -> OperatorSpec {
+  OperatorSpec(
+    "tanh", version: 1, level: .core, tier: 1, summary: "Computes tanh x for each element.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = tanh x",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 5),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_tensor_scatter() -> OperatorSpec {
+  OperatorSpec(
+    "tensor_scatter", version: 1, level: .llm, tier: 1, summary: "Writes rows into a cache at given positions, converting on the way.",
+    inputs: [
+      Operand("cache", ["f32", "f16", "bf16", "q8_0", "q4_0"], "S ..."),
+      Operand("update", ["@float"], "T ..."),
+      Operand("positions", ["i32", "i64"], "T"),
+    ],
+    outputs: [
+      Operand("out", ["=cache"], "S ...", inPlace: "cache"),
+    ],
+    attributes: [
+      AttributeSpec("mode", .string, default: .string("linear"), values: [.string("linear"), .string("circular")], text: "circular: row = position mod S."),
+    ],
+    semantics: [
+      "out = cache; out[positions[t], ...] = convert(update[t, ...]); later t wins",
+      "linear: a position outside 0 … S-1 writes nothing; circular: a negative position writes nothing",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_transpose() -> OperatorSpec {
+  OperatorSpec(
+    "transpose", version: 1, level: .core, tier: 1, summary: "Permutes dimensions.",
+    inputs: [
+      Operand("x", ["@plain"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "?"),
+    ],
+    attributes: [
+      AttributeSpec("permutation", .ints, default: .ints([]), text: "Dimension i of y is dimension permutation[i] of x; empty reverses."),
+    ],
+    semantics: [
+      "y[i0, i1, ...] = x[...] with y's dimension i being x's permutation[i]",
+    ],
+    shapeRule: .transpose,
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
