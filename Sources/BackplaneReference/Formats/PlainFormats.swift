@@ -76,6 +76,9 @@ enum PlainFormat {
     for i in 0..<count { body(i, from.loadUnaligned(fromByteOffset: i * stride, as: T.self)) }
   }
 
+  /// Truncated and limited to the range; NaN is 0.
+  static func integer(_ value: Double) -> Int64 { whole(value) }
+
   private static func whole<T: FixedWidthInteger>(_ value: Double) -> T {
     if value.isNaN { return 0 }
     return T(exactly: value.rounded(.towardZero)) ?? (value < 0 ? .min : .max)
