@@ -43,7 +43,7 @@ let package = Package(
     .target(name: "BackplaneABI", path: "Sources/BackplaneABI"),
     // The host.
     host("BackplaneCore", ["BackplaneABI"]),
-    host("BackplaneSpecs", ["BackplaneCore"]),
+    host("BackplaneSpecs", ["BackplaneCore", "BackplaneABI"]),
     host("BackplanePlanner"),
     host("BackplaneRegistry", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     host("BackplaneRuntime", ["BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
@@ -61,8 +61,10 @@ let package = Package(
     plugin("BackplaneCPU", path: "Plugins/CPU", ["CPUKernels", "BackplanePluginKit", "BackplaneABI"]),
     // Tests.
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
+    tests("ABITests", ["BackplaneRegistry"]),
     tests("ArchitectureTests", []),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
+    tests("BackplaneRegistryTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
   ],
   cLanguageStandard: .gnu2x
 )

@@ -1,0 +1,103 @@
+// Sums, means and maxima over any dimensions, portable C: f32 f16 bf16, any stride. Sums in double; NaN wins a maximum.
+#include "../shared/call.h"
+
+// The kept dimensions give y's elements, the reduced ones a walk that starts at each.
+typedef struct split { bp_walk kept, reduced; } split;
+
+static uint32_t reduced_mask(const bp_cpu_call *c) {
+  uint32_t count, mask = 0, rank = c->in[0].rank;
+  const int64_t *axes = bp_attr_ints(c, 0, &count);
+  if (count == 0) return (1u << rank) - 1;
+  for (uint32_t i = 0; i < count; i++) {
+    int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
+    if (axis < 0 || axis >= rank) return UINT32_MAX;
+    mask |= 1u << axis;
+  }
+  return mask;
+}
+
+static split split_of(const bp_cpu_call *c) {
+  const bp_cpu_view *x = &c->in[0], *y = &c->out[0];
+  uint32_t mask = reduced_mask(c), at = 0;
+  int keeps = y->rank == x->rank;
+  split s = {.kept = {.operands = 2}, .reduced = {.operands = 1}};
+  s.kept.data[0] = y->data, s.kept.data[1] = x->data;
+  for (uint32_t i = 0; i < x->rank; i++) {
+    int gone = mask >> i & 1;
+    bp_walk *w = gone ? &s.reduced : &s.kept;
+    w->extent[w->rank] = x->extent[i];
+    if (gone) w->stride[0][w->rank++] = x->stride[i];
+    else {
+      w->stride[0][w->rank] = y->stride[keeps ? i : at];
+      w->stride[1][w->rank++] = x->stride[i];
+    }
+    at += !gone;
+  }
+  bp_walk_merge(&s.kept);
+  bp_walk_merge(&s.reduced);
+  return s;
+}
+
+typedef struct accumulator { double sum; float max; bp_id format; int any, nan; } accumulator;
+
+static void sum_run(char *const *p, const int64_t *step, uint64_t n, const void *context) {
+  accumulator *a = (accumulator *)context;
+  float tile[BP_TILE];
+  for (uint64_t at = 0; at < n; at += BP_TILE) {
+    uint64_t count = n - at < BP_TILE ? n - at : BP_TILE;
+    bp_load_run(tile, p[0] + (int64_t)at * step[0], step[0], count, a->format);
+    for (uint64_t i = 0; i < count; i++) a->sum += tile[i];
+  }
+}
+static void max_run(char *const *p, const int64_t *step, uint64_t n, const void *context) {
+  accumulator *a = (accumulator *)context;
+  for (uint64_t i = 0; i < n; i++) {
+    float x = bp_load_one(p[0] + (int64_t)i * step[0], a->format);
+    if (x != x) a->nan = 1;
+    if (!a->any || x > a->max) a->max = x;
+    a->any = 1;
+  }
+}
+
+typedef enum kind { sum, mean, max } kind;
+typedef struct reduce_context { const split *s; bp_id format; kind kind; } reduce_context;
+
+static void reduce_elements(char *const *p, const int64_t *step, uint64_t n, const void *context) {
+  const reduce_context *r = context;
+  bp_walk inner = r->s->reduced;
+  uint64_t count = 1;
+  for (uint32_t i = 0; i < inner.rank; i++) count *= (uint64_t)inner.extent[i];
+  for (uint64_t i = 0; i < n; i++) {
+    accumulator a = {.format = r->format};
+    inner.data[0] = p[1] + (int64_t)i * step[1];
+    bp_walk_run(&inner, 0, count, r->kind == max ? max_run : sum_run, &a);
+    float y = r->kind == max ? (a.nan ? NAN : a.max) : r->kind == mean ? (float)(a.sum / (double)count) : (float)a.sum;
+    bp_store_one(p[0] + (int64_t)i * step[0], r->format, y);
+  }
+}
+
+static void reduce(const bp_cpu_call *c, uint64_t begin, uint64_t end, kind kind) {
+  split s = split_of(c);
+  reduce_context r = {&s, c->in[0].dtype, kind};
+  bp_walk_run(&s.kept, begin, end, reduce_elements, &r);
+}
+
+static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
+  if (!bp_wants_float(&c->in[0], 0, why)) return 0;
+  if (reduced_mask(c) == UINT32_MAX) return bp_refuse(why, BP_REASON_ATTRIBUTE, 0, c->in[0].rank, 0);
+  return c->out[0].dtype == c->in[0].dtype ? 1 : bp_refuse(why, BP_REASON_DTYPE, 1, 0, 0);
+}
+static void plan(const bp_cpu_call *c, bp_cpu_plan *p) {
+  uint64_t all = bp_elements(&c->in[0]), items = bp_elements(&c->out[0]), each = items ? all / items : 1;
+  bp_plan_items(p, items, 8192 / (each ? each : 1));
+}
+
+#define REDUCE(name)                                                                                                      \
+  static void name##_run_(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {          \
+    (void)phase, (void)worker, reduce(c, begin, end, name);                                                               \
+  }                                                                                                                       \
+  const bp_cpu_kernel bp_cpu_reduce_##name##_scalar = {"reduce_" #name, "reduce_" #name "_scalar", 0, 0, 0, 0, supports, plan, name##_run_};
+
+REDUCE(sum)
+REDUCE(mean)
+REDUCE(max)
