@@ -64,6 +64,7 @@ let package = Package(
     tests("ABITests", ["BackplaneRegistry"]),
     tests("ArchitectureTests", []),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
+    tests("BackplaneReferenceTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneRegistryTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
   ],
   cLanguageStandard: .gnu2x

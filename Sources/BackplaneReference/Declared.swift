@@ -73,14 +73,3 @@ public struct Declared: Sendable, Hashable {
 
   private static let names = ["act_block", "act_scale", "operand_round", "p_round", "ftz"]
 }
-
-/// An ABI struct, as much of it as its producer has; the rest is zero.
-func readInput<T>(_ pointer: UnsafePointer<T>) -> T {
-  withUnsafeTemporaryAllocation(of: T.self, capacity: 1) { local in
-    let raw = UnsafeMutableRawBufferPointer(local)
-    raw.initializeMemory(as: UInt8.self, repeating: 0)
-    let size = Int(UnsafeRawPointer(pointer).loadUnaligned(as: UInt32.self))
-    raw.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: min(size, MemoryLayout<T>.size)))
-    return local[0]
-  }
-}
