@@ -21,9 +21,10 @@ func kernels(_ name: String, path: String) -> Target {
           cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-fno-math-errno", "-Wall", "-Wextra"])])
 }
 func plugin(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
-  // nodelete: a Swift library must stay mapped once loaded.
+  // nodelete: a Swift library must stay mapped once loaded. The version script leaves one symbol exported.
   .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict + [.unsafeFlags(["-O"])],
-          linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete"])])
+          linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete",
+                                         "-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map"])])
 }
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies + ["_TestSupport"], path: "Tests/\(name)", swiftSettings: strict)
@@ -63,9 +64,13 @@ let package = Package(
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
     tests("ABITests", ["BackplaneRegistry"]),
     tests("ArchitectureTests", []),
+    tests("BackplaneCoreTests", ["BackplaneCore", "BackplaneABI"]),
+    tests("BackplaneGeneratorTests", ["BackplaneGenerator", "BackplaneCore"]),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
+    tests("BackplaneCPUTests", ["BackplaneCore", "BackplaneABI"]),  // opens the plugin with dlopen: it links nothing of it
     tests("BackplaneReferenceTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneRegistryTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
+    tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
   ],
   cLanguageStandard: .gnu2x
 )

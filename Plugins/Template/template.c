@@ -1,4 +1,4 @@
-/* A Backplane plugin in plain C: one file, one header, no other dependency.
+/* A Backplane plugin in plain C: one file, Backplane's two headers, no other dependency.
  *
  * It offers one device, "template:0", which runs five operators on f32 tensors in host memory, one at a time. Copy it, rename
  * it, replace what is inside. The order to work in: open a device, answer query() with "no" to everything, then add one
@@ -11,6 +11,7 @@
  *  - query() depends on the node alone, and its yes is a promise: program_create and execute then work.
  */
 #define BP_EMIT_NOTE /* puts ABI range and layout hash into the file, so that the host can read them without running us */
+#include "backplane_operators.h" /* numbers of operators, formats and attributes */
 #include "backplane_plugin.h"
 
 #include <math.h>
@@ -71,12 +72,6 @@ static bp_status fail(bp_error *error, bp_status code, uint32_t reason, const ch
 
 /* ---- reading graphs ------------------------------------------------------------------------------------------------ */
 
-/* Names cross the ABI as FNV-1a-64 of their bytes. */
-static bp_id id_of(const char *name) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (; *name; name++) hash = (hash ^ (uint8_t)*name) * 0x100000001b3u;
-  return hash;
-}
 static const void *at(bp_array array, uint32_t i) { return (const char *)array.ptr + (uint64_t)i * array.stride; }
 static const bp_tensor *tensor_at(const bp_graph *g, uint32_t i) { return at(g->tensors, i); }
 static const bp_node *node_at(const bp_graph *g, uint32_t i) { return at(g->nodes, i); }
@@ -138,9 +133,9 @@ static void rms_norm(const call *c) {
     const float *x = c->in[0].data + row * n;
     double squares = 0;
     for (int64_t i = 0; i < n; i++) squares += (double)x[i] * x[i];
-    double scale = 1 / sqrt(squares / (double)n + c->node->f[0]);
+    double scale = 1 / sqrt(squares / (double)n + c->node->f[BP_RMS_NORM_EPSILON]);
     for (int64_t i = 0; i < n; i++) {
-      double weight = (c->in[1].data ? c->in[1].data[i] : 1) + (c->in[1].data ? c->node->f[1] : 0);
+      double weight = (c->in[1].data ? c->in[1].data[i] : 1) + (c->in[1].data ? c->node->f[BP_RMS_NORM_WEIGHT_OFFSET] : 0);
       c->out.data[row * n + i] = (float)(x[i] * scale * weight);
     }
   }
@@ -149,7 +144,7 @@ static void rms_norm(const call *c) {
 static void matmul_rows(void *context, uint64_t begin, uint64_t end, uint32_t worker) {
   const call *c = context;
   (void)worker;
-  int transposed = c->node->f[0] != 0; /* b is [N, K], as weights are stored */
+  int transposed = c->node->f[BP_MATMUL_TRANSPOSE_B] != 0; /* b is [N, K], as weights are stored */
   int64_t n = columns(&c->out), k = columns(&c->in[0]);
   for (uint64_t m = begin; m < end; m++)
     for (int64_t j = 0; j < n; j++) {
@@ -178,37 +173,37 @@ static uint32_t check_nothing(const bp_graph *g, const bp_node *n, bp_verdict *v
   return accept(v);
 }
 static uint32_t check_matmul(const bp_graph *g, const bp_node *n, bp_verdict *v) {
-  for (uint32_t i = 2; i < n->n_in; i++)
+  for (uint32_t i = BP_MATMUL_IN_BIAS; i < n->n_in; i++)
     if (has(n, i)) return refuse(v, BP_REASON_OPERAND_UNEXPECTED, i, 0, 0); /* no bias, no residual */
-  if (tensor_at(g, n->in[1])->rank != 2) return refuse(v, BP_REASON_RANK, 1, 2, tensor_at(g, n->in[1])->rank);
-  const bp_attr *activation = attr_at(n, 1);
+  if (tensor_at(g, n->in[BP_MATMUL_IN_B])->rank != 2) return refuse(v, BP_REASON_RANK, BP_MATMUL_IN_B, 2, tensor_at(g, n->in[BP_MATMUL_IN_B])->rank);
+  const bp_attr *activation = attr_at(n, BP_MATMUL_ACTIVATION);
   if (activation->count != 4 || memcmp(activation->data, "none", 4)) return refuse(v, BP_REASON_ATTRIBUTE, 0, 0, 0);
   return accept(v);
 }
 
 typedef struct kernel { /* one line adds an operator */
-  const char *op;
+  bp_id op;
   uint32_t inputs; /* that must be there */
   uint32_t (*check)(const bp_graph *, const bp_node *, bp_verdict *);
   void (*run)(const call *);
 } kernel;
 static const kernel kernels[] = {
-    {"add", 2, check_nothing, add},
-    {"mul", 2, check_nothing, mul},
-    {"silu", 1, check_nothing, silu},
-    {"rms_norm", 1, check_nothing, rms_norm},
-    {"matmul", 2, check_matmul, matmul},
+    {BP_OP_ADD, 2, check_nothing, add},
+    {BP_OP_MUL, 2, check_nothing, mul},
+    {BP_OP_SILU, 1, check_nothing, silu},
+    {BP_OP_RMS_NORM, 1, check_nothing, rms_norm},
+    {BP_OP_MATMUL, 2, check_matmul, matmul},
 };
 static const kernel *find(bp_id op) {
   for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
-    if (id_of(kernels[i].op) == op) return &kernels[i];
+    if (kernels[i].op == op) return &kernels[i];
   return NULL;
 }
 
 /* What all kernels here need of a tensor: f32, dense. A stride of -1 says dense where a symbol decides the number. */
 static uint32_t tensor_fault(const bp_tensor *t) {
-  if (t->dtype != id_of("f32")) return BP_REASON_DTYPE;
-  if (t->layout != id_of("strided")) return BP_REASON_LAYOUT;
+  if (t->dtype != BP_FORMAT_F32) return BP_REASON_DTYPE;
+  if (t->layout != BP_LAYOUT_STRIDED) return BP_REASON_LAYOUT;
   int64_t dense = 4;
   for (uint32_t i = t->rank; i-- > 0;) {
     if (t->stride[i] >= 0 && dense >= 0 && t->stride[i] != dense && t->dim[i] != 1) return BP_REASON_LAYOUT;

@@ -2,7 +2,8 @@ import BackplaneABI
 
 /// A graph as the ABI's records, in memory that this object owns.
 ///
-/// `pointer` and everything reachable from it are valid while the object lives. Immutable; any thread.
+/// `pointer` and everything reachable from it are valid while the object lives, which ends with its last use: prefer `withPointer`,
+/// or hold the object with `withExtendedLifetime`. Immutable; any thread.
 public final class ABIGraph: @unchecked Sendable {
   public let graph: Graph
   public let pointer: UnsafePointer<bp_graph>
@@ -76,6 +77,12 @@ public final class ABIGraph: @unchecked Sendable {
     record.structure_hash = graph.structureHash
     pointer = UnsafePointer(copy([record]))
     owned = memory
+  }
+
+  /// Keeps the records alive while `body` runs.
+  public func withPointer<Result, Failure: Error>(_ body: (UnsafePointer<bp_graph>) throws(Failure) -> Result) throws(Failure) -> Result {
+    defer { withExtendedLifetime(self) {} }
+    return try body(pointer)
   }
 
   deinit { for raw in owned { raw.deallocate() } }

@@ -37,7 +37,7 @@ import _TestSupport
   func theHeaderCompilesWithoutAWarning(_ compiler: String, _ language: String, _ standard: String) throws {
     let folder = try TemporaryFolder()
     let file = folder.path + "/use." + (language == "c" ? "c" : "cc")
-    try "#define BP_EMIT_NOTE\n#include \"backplane_plugin.h\"\nint use(const bp_plugin *p) { return (int)p->flags; }\n".write(toFile: file, atomically: true, encoding: .utf8)
+    try "#define BP_EMIT_NOTE\n#include \"backplane_plugin.h\"\n#include \"backplane_operators.h\"\nint use(const bp_plugin *p) { return (int)p->flags; }\n".write(toFile: file, atomically: true, encoding: .utf8)
     var flags = ["-x", language, "-std=\(standard)", "-Wall", "-Wextra", "-Wpadded", "-pedantic", "-Werror", "-fsyntax-only"]
     flags += ["-I", URL(fileURLWithPath: Header.path).deletingLastPathComponent().path]
     try Tool(compiler).run(flags + [file])

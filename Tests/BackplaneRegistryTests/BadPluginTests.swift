@@ -64,6 +64,16 @@ import _TestSupport
     #expect(try registry.device("quiet").id == "quiet:0")
   }
 
+  @Test func aNewerPluginThatStillSpeaksThisVersionIsReady() throws {
+    let path = try Fixtures.library("newer")
+    #expect(try ELFNote.read(path).layoutHashes.count == 2)
+    let registry = try Fixtures.registry([path])
+    #expect(registry.entries.first?.state == .ready)
+    let plugin = try registry.device("newer").plugin
+    #expect(plugin.maximumABI == ABIVersion(major: 1, minor: 1))
+    #expect(plugin.negotiatedABI == ABIVersion(major: 1, minor: 0))
+  }
+
   @Test func goodPluginsAreUsedAmongBadOnes() throws {
     let names = ["crash", "no_note", "quiet", "exits", "wrong_hash"]
     let registry = try Fixtures.registry(names.map { try Fixtures.library($0) })

@@ -174,3 +174,59 @@ func run(_ program: DeviceProgram, inputs: [[Float]], output count: Int, symbols
   }
   return try result.map(access: .read).withMemoryRebound(to: Float.self) { Array($0) }
 }
+
+/// Host memory that a plugin has taken and not given back.
+private final class MemoryAccount: @unchecked Sendable {
+  var bytes: UInt64 = 0
+  var calls = 0
+
+  /// A host whose only own services are `alloc` and `free`; never freed.
+  var host: HostServices {
+    let table = UnsafeMutablePointer<bp_host>.allocate(capacity: 1)
+    table.initialize(to: bp_host())
+    table.pointee.h = head(bp_host.self, BP_ST_HOST)
+    table.pointee.ctx = Unmanaged.passRetained(self).toOpaque()
+    table.pointee.alloc = { context, bytes, align, _ in
+      let account = Unmanaged<MemoryAccount>.fromOpaque(context!).takeUnretainedValue()
+      (account.bytes, account.calls) = (account.bytes + bytes, account.calls + 1)
+      return .allocate(byteCount: Int(bytes), alignment: Int(align))
+    }
+    table.pointee.free = { context, memory, bytes, _, _ in
+      Unmanaged<MemoryAccount>.fromOpaque(context!).takeUnretainedValue().bytes -= bytes
+      memory?.deallocate()
+    }
+    return HostServices(table: table)
+  }
+}
+
+@Suite struct HostTableTests {
+  @Test func aPluginGivesBackAllThatItTook() throws {
+    let account = MemoryAccount()
+    try {
+      let device = try Device(PluginInstance(PluginLibrary(loading: Fixtures.template()), host: account.host), index: 0)
+      #expect(Canary.run(on: device) == .passed)
+      #expect(account.bytes > 0)
+    }()
+    #expect(account.bytes == 0)
+    #expect(account.calls > 5)
+  }
+
+  @Test func theTableOfAPluginHasNoEmptySlot() {
+    let table = MemoryAccount().host.copy(negotiated: 0x10000)
+    #expect(table.pointee.abi_negotiated == 0x10000)
+    let slots = UnsafeRawBufferPointer(start: table, count: MemoryLayout<bp_host>.size)
+    let first = MemoryLayout<bp_host>.offset(of: \.alloc)!
+    for offset in stride(from: first, to: slots.count, by: 8) { #expect(slots.load(fromByteOffset: offset, as: UInt.self) != 0) }
+  }
+
+  @Test func settingsReachThePlugin() {
+    let host = HostServices.minimal(settings: ["cpu.isa": "avx2"]).table
+    var value = bp_str()
+    func get(_ key: StaticString) -> bp_status {
+      host.pointee.config_get(host.pointee.ctx, bp_str(ptr: UnsafeRawPointer(key.utf8Start).assumingMemoryBound(to: CChar.self), len: UInt64(key.utf8CodeUnitCount)), &value)
+    }
+    #expect(get("cpu.isa") == BP_OK)
+    #expect(String(value) == "avx2")
+    #expect(get("cpu.threads") == BP_E_INVALID)
+  }
+}
