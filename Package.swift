@@ -69,6 +69,7 @@ let package = Package(
     tests("BackplaneGeneratorTests", ["BackplaneGenerator", "BackplaneCore"]),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
     tests("BackplaneCPUTests", ["BackplaneCore", "BackplaneABI"]),  // opens the plugin with dlopen: it links nothing of it
+    tests("BackplaneReferenceTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneRegistryTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneModelsTests", ["BackplaneModels"]),
