@@ -42,7 +42,7 @@ public struct MemoryReport: Sendable, Equatable {
     while fgets(&line, Int32(line.count), file) != nil {
       let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
       let parts = text.split(separator: ":", maxSplits: 1)
-      guard parts.count == 2, let number = parts[1].split(whereSeparator: \.isWhitespace).first.flatMap({ Int($0) }), text.contains("kB") else { continue }
+      guard parts.count == 2, let number = parts[1].split(whereSeparator: { $0 == " " || $0 == "\t" }).first.flatMap({ Int($0) }), text.contains("kB") else { continue }
       fields[String(parts[0])] = number * 1024
     }
     return fields
