@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-// What an application needs, under one name: graphs and their operators, devices, the runtime.
-=======
 // What an application needs, under one name: graphs and formats, the operator catalogue, devices, compiling and running.
->>>>>>> main
 @_exported import BackplaneCore
 @_exported import BackplanePlanner
 @_exported import BackplaneRegistry
