@@ -26,9 +26,9 @@ static float square_sum(const float *x, int64_t n) {
   }
   return vf_sum(vf_add(vf_add(s[0], s[1]), vf_add(s[2], s[3])));
 }
-// y = x * factor * (weight + offset); weight NULL: x * factor
+// y = x * factor * (weight + offset); weight NULL: 1
 static void normalise(float *y, const float *x, int64_t n, float factor, const float *weight, float offset) {
-  vf f = vf_of(factor), o = vf_of(offset);
+  vf f = vf_of(weight ? factor : factor * (1 + offset)), o = vf_of(offset);
   if (!weight) for (int64_t i = 0; i < n; i += LANES) put(y, i, n, vf_mul(part(x, i, n), f));
   else for (int64_t i = 0; i < n; i += LANES) put(y, i, n, vf_mul(vf_mul(part(x, i, n), f), vf_add(part(weight, i, n), o)));
 }

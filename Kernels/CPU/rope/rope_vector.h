@@ -21,7 +21,8 @@ static float head_factor(const rope *r, const float *x, int64_t n) {
     vf v = part(x, i, n);
     sum = vf_fma(v, v, sum);
   }
-  return (float)(1 / sqrt((double)vf_sum(sum) / (double)n + r->epsilon));
+  double factor = 1 / sqrt((double)vf_sum(sum) / (double)n + r->epsilon);
+  return (float)(r->weight->dtype ? factor : factor * (1 + r->offset));
 }
 // Elements [at + i, …) of a head after the norm; `end` is where they stop.
 BP_FNV vf element(const float *x, const float *weight, vf offset, vf factor, int64_t i, int64_t end) {

@@ -1,7 +1,7 @@
 // Activation functions of registers of floats. Include a vector_<isa>.h first.
 //
-// Largest errors measured: silu 3.0, gelu 5.0, gelu by tanh 4.0 ulp (tables at the end of this file's history: see the test
-// activationsKeepTheirUlps).
+// Largest errors against double over every 61st float, in units of 2^-23 |y| beyond an absolute 2^-126: silu 1.9, gelu by tanh 2.2,
+// gelu by erf 3.6.
 #ifndef BACKPLANE_CPU_ACTIVATIONS_VECTOR_H
 #define BACKPLANE_CPU_ACTIVATIONS_VECTOR_H
 #define BP_FNV static inline __attribute__((always_inline, target(VECTOR_TARGET)))
@@ -13,7 +13,7 @@ BP_FNV vf vf_relu(vf x) { return vf_max(vf_of(0), x); }
 BP_FNV vf vf_gelu_tanh(vf x) {
   vf high, low, one = vf_of(1);
   vf a = vf_min(vf_of(12), vf_abs(x)); // exp is 0 there; NaN comes through
-  vf_cubic(a, -1.59576912160573071176, -0.07135481282572852, &high, &low);
+  vf_cubic(a, -1.59576912160573071176, -0.07135481627260025, &high, &low);
   vf e = vf_exp(high);
   e = vf_fma(e, low, e);
   vf top = vf_negative(x, vf_mul(x, e), x);

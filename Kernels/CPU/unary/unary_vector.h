@@ -31,6 +31,11 @@ static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
   if (c->in[0].dtype != BP_FORMAT_F32) return bp_refuse(why, BP_REASON_DTYPE, 0, 0, 0);
   return c->out[0].dtype == BP_FORMAT_F32 ? 1 : bp_refuse(why, BP_REASON_DTYPE, 1, 0, 0);
 }
+// An offset that f32 cannot hold would be rounded before it is added.
+static int scale_supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
+  double offset = bp_attr_float(c, BP_SCALE_OFFSET, 0);
+  return (double)(float)offset == offset ? supports(c, why) : bp_refuse(why, BP_REASON_ATTRIBUTE, 0, 0, 0);
+}
 static void plan(const bp_cpu_call *c, bp_cpu_plan *p) { bp_plan_items(p, bp_elements(&c->out[0]), 16384); }
 
 INLINE vf scale_of(vf x, const parameters *k) { return vf_fma(x, k->a, k->b); }
@@ -84,7 +89,7 @@ static void sigmoid_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, ui
 }
 #pragma clang attribute pop
 
-const bp_cpu_kernel VARIANT(bp_cpu_scale_f32) = {"scale", VARIANT_NAME("scale_f32"), VARIANT_NEEDS, 0, 0, 0, supports, plan, scale_run};
+const bp_cpu_kernel VARIANT(bp_cpu_scale_f32) = {"scale", VARIANT_NAME("scale_f32"), VARIANT_NEEDS, 0, 0, 0, scale_supports, plan, scale_run};
 const bp_cpu_kernel VARIANT(bp_cpu_softcap_f32) = {"softcap", VARIANT_NAME("softcap_f32"), VARIANT_NEEDS, 0, 0, 0, supports, plan, softcap_run};
 const bp_cpu_kernel VARIANT(bp_cpu_gelu_f32) = {"gelu", VARIANT_NAME("gelu_f32"), VARIANT_NEEDS, 0, 0, 0, supports, plan, gelu_run};
 const bp_cpu_kernel VARIANT(bp_cpu_silu_f32) = {"silu", VARIANT_NAME("silu_f32"), VARIANT_NEEDS, 0, 0, 0, supports, plan, silu_run};
