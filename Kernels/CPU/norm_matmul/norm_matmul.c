@@ -21,6 +21,7 @@ static int split(const bp_cpu_call *c, kernels of, parts *to, bp_cpu_refusal *wh
   product->call = (bp_cpu_call){.in = {between, c->in[2], c->in[3]}, .out = {c->out[0]}, .n_in = 4, .n_out = 1, .workers = c->workers, .numerics = c->numerics};
   bp_part_attr(norm, BP_RMS_NORM_EPSILON, c, BP_NORM_MATMUL_EPSILON);
   bp_part_attr(norm, BP_RMS_NORM_WEIGHT_OFFSET, c, BP_NORM_MATMUL_WEIGHT_OFFSET);
+  bp_part_int(product, BP_MATMUL_TRANSPOSE_B, 1);
   bp_part_attr(product, BP_MATMUL_ACTIVATION, c, BP_NORM_MATMUL_ACTIVATION);
   for (int i = 0; i < 2; i++) {
     to->part[i].call.attrs = to->part[i].attrs;

@@ -3,7 +3,7 @@
 #define BACKPLANE_CPU_PARTS_H
 #include "call.h"
 
-#define BP_PART_ATTRIBUTES 8 // room behind the last: kernels find zeros there
+#define BP_PART_ATTRIBUTES 8 // all up to the last that is given must be
 
 typedef struct bp_part {
   const bp_cpu_kernel *kernel;
@@ -21,6 +21,12 @@ static inline const bp_cpu_kernel *bp_part_kernel(const bp_part *part, const bp_
 // A part's attributes are copies of the fused operator's: its attribute `from` becomes number `to`.
 static inline void bp_part_attr(bp_part *part, uint32_t to, const bp_cpu_call *whole, uint32_t from) {
   if (from < whole->n_attrs) part->attrs[to] = whole->attrs[from];
+  if (part->call.n_attrs <= to) part->call.n_attrs = to + 1;
+}
+
+static inline void bp_part_int(bp_part *part, uint32_t to, int64_t value) {
+  part->attrs[to].kind = BP_ATTR_I64;
+  part->attrs[to].i = value;
   if (part->call.n_attrs <= to) part->call.n_attrs = to + 1;
 }
 

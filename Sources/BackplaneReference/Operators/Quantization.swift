@@ -17,6 +17,9 @@ struct Quantization {
     return (value, max(value - limited(x - error), limited(x + error) - value))
   }
 
+  /// As f32 arithmetic has it: the tie that it makes or breaks is the one that most kernels see.
+  static func quotient(_ a: Double, _ b: Double) -> Double { Double(Float(a) / Float(b)) }
+
   private func limited(_ x: Double) -> Double {
     min(max((x.isNaN ? 0 : x.rounded(.toNearestOrEven)) + zeroPoint, range.lowerBound), range.upperBound)
   }
@@ -34,7 +37,7 @@ struct QuantizeLinear: ReferenceOperator {
     let zeroIndex = call.optional(2).flatMap { broadcastIndices($0.shape, to: shape) }
     let steps = x.indices.map { i in
       let scale = scale[scaleIndex?[i] ?? i]
-      let quotient = x[i] / scale
+      let quotient = Quantization.quotient(x[i], scale)
       return Quantization(call.outputs[0].format, zeroPoint: zero.map { $0[zeroIndex?[i] ?? i] } ?? 0)
         .step(quotient, error: Quantization.isPowerOfTwo(scale) ? 0 : 6 * u * abs(quotient))
     }
@@ -73,13 +76,14 @@ struct DynamicQuantize: ReferenceOperator {
       let range = group * length..<(group + 1) * length
       let (low, high) = x[range].reduce((0.0, 0.0)) { (min($0.0, $1), max($0.1, $1)) }
       let isFinite = x[range].allSatisfy(\.isFinite)
-      let extent = isSymmetric ? max(high, -low) / 127 : (high - low) / 255
+      let extent = Quantization.quotient(isSymmetric ? max(high, -low) : high - low, isSymmetric ? 127 : 255)
       let scale = extent == 0 ? 1 : extent
       let isExact = Quantization.isPowerOfTwo(scale)
       // In f32 the scale has two roundings, the quotient one; as much again for a reciprocal.
-      let zero = isSymmetric ? (0, 0) : Quantization(.u8).step(-low / scale, error: isExact ? 0 : 12 * u * abs(low / scale))
+      let zero = isSymmetric ? (0, 0) : Quantization(.u8).step(Quantization.quotient(-low, scale), error: isExact ? 0 : 12 * u * abs(low / scale))
       for i in range {
-        let step = Quantization(output.format, zeroPoint: Int64(zero.0)).step(x[i] / scale, error: isExact ? 0 : 12 * u * abs(x[i] / scale))
+        let quotient = Quantization.quotient(x[i], scale)
+        let step = Quantization(output.format, zeroPoint: Int64(zero.0)).step(quotient, error: isExact ? 0 : 12 * u * abs(quotient))
         (y[i], own[i]) = (step.value, isFinite ? step.own + zero.1 : .infinity)
       }
       scales.append((scale, isFinite ? 4 * u * scale + eta : .infinity))
