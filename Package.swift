@@ -21,9 +21,10 @@ func kernels(_ name: String, path: String) -> Target {
           cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-fno-math-errno", "-Wall", "-Wextra"])])
 }
 func plugin(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
-  // nodelete: a Swift library must stay mapped once loaded.
+  // nodelete: a Swift library must stay mapped once loaded. The version script leaves one symbol exported.
   .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict + [.unsafeFlags(["-O"])],
-          linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete"])])
+          linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete",
+                                         "-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map"])])
 }
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies + ["_TestSupport"], path: "Tests/\(name)", swiftSettings: strict)
@@ -43,7 +44,7 @@ let package = Package(
     .target(name: "BackplaneABI", path: "Sources/BackplaneABI"),
     // The host.
     host("BackplaneCore", ["BackplaneABI"]),
-    host("BackplaneSpecs", ["BackplaneCore"]),
+    host("BackplaneSpecs", ["BackplaneCore", "BackplaneABI"]),
     host("BackplanePlanner"),
     host("BackplaneRegistry", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     host("BackplaneRuntime", ["BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
@@ -61,8 +62,19 @@ let package = Package(
     plugin("BackplaneCPU", path: "Plugins/CPU", ["CPUKernels", "BackplanePluginKit", "BackplaneABI"]),
     // Tests.
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
+    // Stands in for malloc in the test executable, to count allocations.
+    .target(name: "_AllocationCounter", path: "Tests/_AllocationCounter"),
+    tests("ABITests", ["BackplaneRegistry"]),
     tests("ArchitectureTests", []),
+    tests("EndToEndTests", []),
+    tests("BackplaneCoreTests", ["BackplaneCore", "BackplaneABI"]),
+    tests("BackplaneGeneratorTests", ["BackplaneGenerator", "BackplaneCore"]),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
+    tests("BackplaneCPUTests", ["BackplaneCore", "BackplaneABI"]),  // opens the plugin with dlopen: it links nothing of it
+    tests("BackplaneReferenceTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    tests("BackplaneRegistryTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
+    tests("BackplaneRuntimeTests", ["BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI", "_AllocationCounter"]),
+    tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneModelsTests", ["BackplaneModels"]),
   ],
   cLanguageStandard: .gnu2x

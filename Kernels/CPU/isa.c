@@ -35,6 +35,18 @@ uint32_t bp_cpu_detect(void) {
   if (tiles && (state & 0x60000) == 0x60000 && amx_permitted()) found |= BP_CPU_AMX;
   return found;
 }
+
+void bp_cpu_brand(char *name) {
+  uint32_t words[12] = {0};
+  name[0] = 0;
+  if (__get_cpuid_max(0x80000000, 0) < 0x80000004) return;
+  for (uint32_t i = 0; i < 3; i++) __get_cpuid(0x80000002 + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2], &words[4 * i + 3]);
+  const char *text = (const char *)words;
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < sizeof words && text[i]; i++) if (text[i] != ' ' || n) name[n++] = text[i];
+  while (n && name[n - 1] == ' ') n--;
+  name[n] = 0;
+}
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 
@@ -45,8 +57,10 @@ uint32_t bp_cpu_detect(void) {
   if (second >> 13 & 1) found |= BP_CPU_I8MM;
   return found;
 }
+void bp_cpu_brand(char *name) { name[0] = 0; }
 #else
 uint32_t bp_cpu_detect(void) { return 0; }
+void bp_cpu_brand(char *name) { name[0] = 0; }
 #endif
 
 uint32_t bp_cpu_isa_bits(const char *name, uint64_t length) {

@@ -2,7 +2,8 @@ import BackplaneABI
 
 /// A graph as the ABI's records, in memory that this object owns.
 ///
-/// `pointer` and everything reachable from it are valid while the object lives. Immutable; any thread.
+/// `pointer` and everything reachable from it are valid while the object lives, which ends with its last use: prefer `withPointer`,
+/// or hold the object with `withExtendedLifetime`. Immutable; any thread.
 public final class ABIGraph: @unchecked Sendable {
   public let graph: Graph
   public let pointer: UnsafePointer<bp_graph>
@@ -63,13 +64,12 @@ public final class ABIGraph: @unchecked Sendable {
       record.numerics = node.numerics.abi
       return record
     }
-    let writtenStates = graph.states.filter { state in graph.nodes.contains { $0.outputs.contains(state) } }
     var record = bp_graph()
     record.h = head(bp_graph.self, BP_ST_GRAPH)
     record.tensors = array(tensors)
     record.nodes = array(nodes)
     let inputNumbers = graph.abiInputs.map(number)
-    let outputNumbers = (graph.outputs + writtenStates).map(number)
+    let outputNumbers = graph.abiOutputs.map(number)
     record.inputs = UnsafePointer(copy(inputNumbers))
     record.outputs = UnsafePointer(copy(outputNumbers))
     record.n_inputs = UInt32(inputNumbers.count)
@@ -79,6 +79,12 @@ public final class ABIGraph: @unchecked Sendable {
     owned = memory
   }
 
+  /// Keeps the records alive while `body` runs.
+  public func withPointer<Result, Failure: Error>(_ body: (UnsafePointer<bp_graph>) throws(Failure) -> Result) throws(Failure) -> Result {
+    defer { withExtendedLifetime(self) {} }
+    return try body(pointer)
+  }
+
   deinit { for raw in owned { raw.deallocate() } }
 }
 
@@ -86,17 +92,10 @@ extension Graph {
   /// What a dispatch binds first: inputs, then constants, then states.
   public var abiInputs: [TensorID] { inputs + constants + states }
   /// What a dispatch binds after the inputs: outputs, then the states that a node writes.
-  public var abiOutputs: [TensorID] { outputs + states.filter { state in nodes.contains { $0.outputs.contains(state) } } }
-}
-
-extension Graph {
-  /// The same in every process for graphs of the same structure; names of tensors do not count.
-  public var structureHash: UInt64 {
-    var text = ""
-    for t in tensors { text += "\(t.format) \(t.shape) \(t.role) \(t.layout);" }
-    for n in nodes { text += "\(n.op) \(n.version) \(n.inputs.map { $0?.index ?? -1 }) \(n.outputs.map { $0?.index ?? -1 }) \(n.attributes) \(n.numerics);" }
-    for list in [inputs, constants, states, outputs] { text += "\(list.map(\.index));" }
-    return Identifier(text).value
+  public var abiOutputs: [TensorID] {
+    if states.isEmpty { return outputs }
+    let written = Set(nodes.flatMap { $0.outputs.compactMap { $0 } })
+    return outputs + states.filter(written.contains)
   }
 }
 
@@ -134,7 +133,9 @@ extension TensorDescription {
     }
   }
 
-  private func denseStrides() throws(BackplaneError) -> [Int64] {
+  /// Bytes from one index to the next in each dimension (of a block in the last one of a block format); -1 where a symbol further in
+  /// decides.
+  public func denseStrides() throws(BackplaneError) -> [Int64] {
     var strides = [Int64](repeating: 0, count: shape.rank)
     var step: Int? = format.blockBytes  // nil once a symbol lies further in
     for i in shape.dimensions.indices.reversed() {

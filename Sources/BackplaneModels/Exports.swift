@@ -1,3 +1,2 @@
-// The core's vocabulary (graphs, formats, errors) comes with this module, for its own files and for whoever imports it.
-@_exported import BackplaneCore
-@_exported import BackplaneSpecs
+// A language model is used with the runtime: one import brings both.
+@_exported import Backplane

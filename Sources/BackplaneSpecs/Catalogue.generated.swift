@@ -122,6 +122,7 @@ private func spec_attention() -> OperatorSpec {
     constraints: [
       OperatorSpec.Constraint("C1", "H % G == 0", text: "each key head serves a whole group of query heads"),
       OperatorSpec.Constraint("C2", "D % block(k) == 0 && E % block(v) == 0", text: "a head is whole blocks of the cache's format"),
+      OperatorSpec.Constraint("C3", "D >= 1", text: "a head has at least one element"),
     ],
     semantics: [
       "s[t, h, j] = softcap(scale * q[t, h, :] . k[j, h / (H/G), :]) + mask[t, j] + alibi_slopes[h] * (j - (t + S - T))",
@@ -712,7 +713,6 @@ private func spec_rms_norm_rope() -> OperatorSpec {
     constraints: [
       OperatorSpec.Constraint("C1", "2 * F <= D", text: "the rotated part fits in the head"),
       OperatorSpec.Constraint("C2", "F >= 1", text: "there is at least one frequency"),
-      OperatorSpec.Constraint("C3", "D >= 1", text: "a head has at least one element"),
     ],
     semantics: [
       "y = rotary_embedding(rms_norm(x, weight), positions, frequencies)",
@@ -849,7 +849,7 @@ private func spec_slice() -> OperatorSpec {
       AttributeSpec("axis", .int, default: .int(0), text: "Negative counts from the end."),
       AttributeSpec("start", .int, default: .int(0), text: "First index; negative counts from the end."),
       AttributeSpec("end", .int, default: .int(9223372036854775807), text: "One past the last; negative counts from the end; limited to the extent."),
-      AttributeSpec("step", .int, default: .int(1), minimum: 1.0, text: "Positive."),
+      AttributeSpec("step", .int, default: .int(1), text: "Positive."),
     ],
     constraints: [
       OperatorSpec.Constraint("C1", "step >= 1", text: "the step is positive"),
@@ -860,7 +860,7 @@ private func spec_slice() -> OperatorSpec {
     shapeRule: .slice,
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    notes: ["a symbolic extent along the axis can only be taken whole"])
+    notes: ["a symbolic extent along the axis can only be taken whole", "along the last dimension of a block format the step is 1 and the range is whole blocks"])
 }
 
 private func spec_softcap() -> OperatorSpec {
@@ -906,7 +906,8 @@ private func spec_softmax() -> OperatorSpec {
       "a row that is -infinity throughout gives 0",
     ],
     numerics: NumericsSpec(.softmax),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    notes: ["the mask's leading dimensions broadcast to x's"])
 }
 
 private func spec_softplus() -> OperatorSpec {
@@ -1004,6 +1005,9 @@ private func spec_tensor_scatter() -> OperatorSpec {
     ],
     attributes: [
       AttributeSpec("mode", .string, default: .string("linear"), values: [.string("linear"), .string("circular")], text: "circular: row = position mod S."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "block(cache) == 1 || rank(cache) >= 2", text: "a row of the cache is whole blocks"),
     ],
     semantics: [
       "out = cache; out[positions[t], ...] = convert(update[t, ...]); later t wins",

@@ -27,11 +27,11 @@ static inline bp_attention bp_attention_of(const bp_cpu_call *c) {
   p.e = v->extent[v->rank - 1];
   p.group = p.g ? p.h / p.g : 1;
   for (uint32_t i = 0; i + 3 < q->rank; i++) p.batches *= q->extent[i];
-  double scale = bp_attr_float(c, 0, 0);
+  double scale = bp_attr_float(c, BP_ATTENTION_SCALE, 0);
   p.scale = (float)(scale != 0 ? scale : 1 / sqrt((double)p.d));
-  p.causal = bp_attr_int(c, 1, 0);
-  p.window = bp_attr_int(c, 2, 0);
-  p.softcap = (float)bp_attr_float(c, 3, 0);
+  p.causal = bp_attr_int(c, BP_ATTENTION_CAUSAL, 0);
+  p.window = bp_attr_int(c, BP_ATTENTION_WINDOW, 0);
+  p.softcap = (float)bp_attr_float(c, BP_ATTENTION_SOFTCAP, 0);
   return p;
 }
 

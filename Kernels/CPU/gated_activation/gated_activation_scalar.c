@@ -17,9 +17,9 @@ static void gate_run(char *const *p, const int64_t *step, uint64_t n, const void
 }
 
 static double (*activation(const bp_cpu_call *c))(double) {
-  if (bp_attr_is(c, 0, "geglu_tanh")) return bp_gelu_tanh;
-  if (bp_attr_is(c, 0, "geglu_erf")) return bp_gelu_erf;
-  if (bp_attr_is(c, 0, "reglu")) return bp_relu;
+  if (bp_attr_is(c, BP_GATED_ACTIVATION_ACTIVATION, "geglu_tanh")) return bp_gelu_tanh;
+  if (bp_attr_is(c, BP_GATED_ACTIVATION_ACTIVATION, "geglu_erf")) return bp_gelu_erf;
+  if (bp_attr_is(c, BP_GATED_ACTIVATION_ACTIVATION, "reglu")) return bp_relu;
   return bp_silu;
 }
 

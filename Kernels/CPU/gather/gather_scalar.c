@@ -25,7 +25,7 @@ static void run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t e
   (void)phase;
   const bp_cpu_view *t = &c->in[0], *x = &c->in[1], *y = &c->out[0];
   int64_t n = bp_last(y), rows = t->extent[0];
-  float scale = (float)bp_attr_float(c, 0, 1.0);
+  float scale = (float)bp_attr_float(c, BP_GATHER_SCALE, 1.0);
   float *row = (float *)((char *)c->scratch + (uint64_t)(n * 4 + 63) / 64 * 64 * worker);
   bp_row_walk out = bp_row_walk_of(y, y);
   bp_decode_fn decode = bp_cpu_decoder(t->dtype);

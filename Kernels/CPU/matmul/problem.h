@@ -48,8 +48,8 @@ static inline bp_matmul bp_matmul_of(const bp_cpu_call *c, int gated) {
   bp_matmul p = {.sources = gated ? 2 : 1, .a = c->in[0], .b = {c->in[1], c->in[gated ? 2 : 1]}, .y = c->out[0], .batches = 1};
   if (!gated && c->n_in > 2 && c->in[2].dtype) p.bias = &c->in[2];
   if (!gated && c->n_in > 3 && c->in[3].dtype) p.residual = &c->in[3];
-  int transposed = gated || bp_attr_int(c, 0, 1) == 1;
-  p.activation = bp_activation_of(c, gated ? 0 : 1);
+  int transposed = gated || bp_attr_int(c, BP_MATMUL_TRANSPOSE_B, 1) == 1;
+  p.activation = bp_activation_of(c, gated ? BP_MATMUL_GATED_ACTIVATION : BP_MATMUL_ACTIVATION);
   if (gated && p.activation == BP_ACT_NONE) p.activation = BP_ACT_SILU;
   uint32_t ra = p.a.rank, ry = p.y.rank;
   p.m = p.y.extent[ry - 2];

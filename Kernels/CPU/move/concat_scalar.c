@@ -3,8 +3,8 @@
 
 static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
   if (!bp_same_format(c, why)) return 0;
-  int axis = bp_axis(bp_attr_int(c, 0, 0), c->out[0].rank);
-  if (axis < 0) return bp_refuse(why, BP_REASON_ATTRIBUTE, 0, c->out[0].rank, bp_attr_int(c, 0, 0));
+  int axis = bp_axis(bp_attr_int(c, BP_CONCAT_AXIS, 0), c->out[0].rank);
+  if (axis < 0) return bp_refuse(why, BP_REASON_ATTRIBUTE, 0, c->out[0].rank, bp_attr_int(c, BP_CONCAT_AXIS, 0));
   for (uint32_t i = 0; i < c->n_in; i++) {
     if (c->in[i].dtype != c->out[0].dtype) return bp_refuse(why, BP_REASON_DTYPE, i, 0, 0);
     if (c->in[i].rank != c->out[0].rank) return bp_refuse(why, BP_REASON_RANK, i, c->out[0].rank, c->in[i].rank);
@@ -18,7 +18,7 @@ static void plan(const bp_cpu_call *c, bp_cpu_plan *p) { bp_plan_units(p, &c->ou
 static void run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {
   (void)phase, (void)worker;
   bp_cpu_view part = bp_in_units(&c->out[0]);
-  int axis = bp_axis(bp_attr_int(c, 0, 0), part.rank);
+  int axis = bp_axis(bp_attr_int(c, BP_CONCAT_AXIS, 0), part.rank);
   uint64_t first = 0;
   for (uint32_t i = 0; i < c->n_in && first < end; i++) {
     bp_cpu_view x = bp_in_units(&c->in[i]);

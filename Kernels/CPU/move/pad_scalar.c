@@ -4,7 +4,7 @@
 static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
   if (!bp_same_format(c, why)) return 0;
   if (c->in[0].block_elements > 1) return bp_refuse(why, BP_REASON_DTYPE, 0, 1, c->in[0].block_elements);
-  for (uint32_t list = 0; list < 2; list++) {
+  for (uint32_t list = BP_PAD_BEFORE; list <= BP_PAD_AFTER; list++) {
     uint32_t count;
     const int64_t *pads = bp_attr_ints(c, list, &count);
     if (count != c->in[0].rank) return bp_refuse(why, BP_REASON_ATTRIBUTE, 0, c->in[0].rank, count);
@@ -39,13 +39,13 @@ static void run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t e
   bp_cpu_view part = c->out[0];
   if (phase == 0) {
     char unit[8];
-    encode(unit, part.dtype, bp_attr_float(c, 2, 0));
+    encode(unit, part.dtype, bp_attr_float(c, BP_PAD_VALUE, 0));
     bp_cpu_view constant = {.data = unit, .rank = 0, .block_bytes = part.block_bytes};
     bp_copy_view(&part, &constant, begin, end);
     return;
   }
   uint32_t count;
-  const int64_t *before = bp_attr_ints(c, 0, &count);
+  const int64_t *before = bp_attr_ints(c, BP_PAD_BEFORE, &count);
   for (uint32_t i = 0; i < part.rank; i++) {
     part.data = (char *)part.data + before[i] * part.stride[i];
     part.extent[i] = c->in[0].extent[i];

@@ -4,7 +4,7 @@
 typedef struct cut { int axis; int64_t start, step; } cut;
 
 static cut cut_of(const bp_cpu_call *c) {
-  cut k = {bp_axis(bp_attr_int(c, 0, 0), c->in[0].rank), bp_attr_int(c, 1, 0), bp_attr_int(c, 3, 1)};
+  cut k = {bp_axis(bp_attr_int(c, BP_SLICE_AXIS, 0), c->in[0].rank), bp_attr_int(c, BP_SLICE_START, 0), bp_attr_int(c, BP_SLICE_STEP, 1)};
   if (k.axis < 0) return k;
   int64_t extent = c->in[0].extent[k.axis];
   if (k.start < 0) k.start += extent;
@@ -15,7 +15,7 @@ static cut cut_of(const bp_cpu_call *c) {
 static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
   if (!bp_same_format(c, why)) return 0;
   cut k = cut_of(c);
-  if (k.axis < 0 || c->out[0].rank != c->in[0].rank) return bp_refuse(why, BP_REASON_ATTRIBUTE, 0, c->in[0].rank, bp_attr_int(c, 0, 0));
+  if (k.axis < 0 || c->out[0].rank != c->in[0].rank) return bp_refuse(why, BP_REASON_ATTRIBUTE, 0, c->in[0].rank, bp_attr_int(c, BP_SLICE_AXIS, 0));
   if (k.step < 1) return bp_refuse(why, BP_REASON_ATTRIBUTE, 0, 1, k.step);
   int64_t block = c->in[0].block_elements;
   if (block > 1 && k.axis == (int)c->in[0].rank - 1 && (k.step != 1 || k.start % block || bp_last(&c->out[0]) % block))

@@ -4,7 +4,7 @@
 // x with its dimensions in y's order; 0 when the permutation is none.
 static int permuted(const bp_cpu_call *c, bp_cpu_view *x) {
   uint32_t count, rank = c->in[0].rank, seen = 0;
-  const int64_t *order = bp_attr_ints(c, 0, &count);
+  const int64_t *order = bp_attr_ints(c, BP_TRANSPOSE_PERMUTATION, &count);
   *x = c->in[0];
   if ((count && count != rank) || c->out[0].rank != rank) return 0;
   for (uint32_t i = 0; i < rank; i++) {

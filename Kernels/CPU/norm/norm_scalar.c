@@ -43,7 +43,7 @@ static void rms_norm_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, u
   (void)phase, (void)worker;
   const bp_cpu_view *x = &c->in[0], *y = &c->out[0];
   bp_row_walk rows_x = bp_row_walk_of(x, x), rows_y = bp_row_walk_of(x, y);
-  double epsilon = bp_attr_float(c, 0, 1e-6), offset = bp_attr_float(c, 1, 0);
+  double epsilon = bp_attr_float(c, BP_RMS_NORM_EPSILON, 1e-6), offset = bp_attr_float(c, BP_RMS_NORM_WEIGHT_OFFSET, 0);
   int64_t n = bp_last(x);
   for (uint64_t r = begin; r < end; r++) {
     row from = {bp_row(&rows_x, r), bp_last_stride(x)}, to = {bp_row(&rows_y, r), bp_last_stride(y)};
@@ -89,7 +89,7 @@ static void add_rms_norm_run(const bp_cpu_call *c, uint32_t phase, uint64_t begi
   const bp_cpu_view *x = &c->in[0], *residual = &c->in[1], *y = &c->out[0], *sum = &c->out[1];
   bp_row_walk rows_x = bp_row_walk_of(x, x), rows_r = bp_row_walk_of(x, residual);
   bp_row_walk rows_y = bp_row_walk_of(x, y), rows_s = bp_row_walk_of(x, sum);
-  double epsilon = bp_attr_float(c, 0, 1e-6), offset = bp_attr_float(c, 1, 0);
+  double epsilon = bp_attr_float(c, BP_ADD_RMS_NORM_EPSILON, 1e-6), offset = bp_attr_float(c, BP_ADD_RMS_NORM_WEIGHT_OFFSET, 0);
   int64_t n = bp_last(x);
   for (uint64_t r = begin; r < end; r++) {
     row a = {bp_row(&rows_x, r), bp_last_stride(x)}, b = {bp_row(&rows_r, r), bp_last_stride(residual)};
@@ -127,7 +127,7 @@ static void layer_norm_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin,
   (void)phase, (void)worker;
   const bp_cpu_view *x = &c->in[0], *y = &c->out[0];
   bp_row_walk rows_x = bp_row_walk_of(x, x), rows_y = bp_row_walk_of(x, y);
-  double epsilon = bp_attr_float(c, 0, 1e-5);
+  double epsilon = bp_attr_float(c, BP_LAYER_NORM_EPSILON, 1e-5);
   int64_t n = bp_last(x);
   for (uint64_t r = begin; r < end; r++) {
     row from = {bp_row(&rows_x, r), bp_last_stride(x)}, to = {bp_row(&rows_y, r), bp_last_stride(y)};

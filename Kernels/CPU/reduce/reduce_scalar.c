@@ -6,7 +6,7 @@ typedef struct split { bp_walk kept, reduced; } split;
 
 static uint32_t reduced_mask(const bp_cpu_call *c) {
   uint32_t count, mask = 0, rank = c->in[0].rank;
-  const int64_t *axes = bp_attr_ints(c, 0, &count);
+  const int64_t *axes = bp_attr_ints(c, BP_REDUCE_SUM_AXES, &count);
   if (count == 0) return (1u << rank) - 1;
   for (uint32_t i = 0; i < count; i++) {
     int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];

@@ -17,9 +17,11 @@ static const bp_cpu_view rope_absent;
 
 static inline rope rope_of(const bp_cpu_call *c, int norm) {
   if (norm)
-    return (rope){&c->in[0], &c->out[0], &c->in[1], &c->in[2], &c->in[3], 1, bp_attr_int(c, 2, 0) != 0,
-                  bp_attr_float(c, 0, 1e-6), bp_attr_float(c, 1, 0), bp_attr_float(c, 3, 1)};
-  return (rope){&c->in[0], &c->out[0], &rope_absent, &c->in[1], &c->in[2], 0, bp_attr_int(c, 0, 0) != 0, 0, 0, bp_attr_float(c, 1, 1)};
+    return (rope){&c->in[0], &c->out[0], &c->in[1], &c->in[2], &c->in[3], 1, bp_attr_int(c, BP_RMS_NORM_ROPE_INTERLEAVED, 0) != 0,
+                  bp_attr_float(c, BP_RMS_NORM_ROPE_EPSILON, 1e-6), bp_attr_float(c, BP_RMS_NORM_ROPE_WEIGHT_OFFSET, 0),
+                  bp_attr_float(c, BP_RMS_NORM_ROPE_SCALE, 1)};
+  return (rope){&c->in[0], &c->out[0], &rope_absent, &c->in[1], &c->in[2], 0,
+                bp_attr_int(c, BP_ROTARY_EMBEDDING_INTERLEAVED, 0) != 0, 0, 0, bp_attr_float(c, BP_ROTARY_EMBEDDING_SCALE, 1)};
 }
 
 static inline int rope_supports(const bp_cpu_call *c, int norm, bp_cpu_refusal *why) {

@@ -1,47 +1,31 @@
 // Block formats: decoding whole rows to float, as Specs/formats says, on any processor.
 #ifndef BACKPLANE_CPU_DECODE_H
 #define BACKPLANE_CPU_DECODE_H
+#include "backplane_operators.h"
 #include "values.h"
 
-#ifndef BP_FORMAT_Q2_K
-#define BP_FORMAT_Q2_K 0x1d0309068f63426cull
-#endif
-#ifndef BP_FORMAT_Q3_K
-#define BP_FORMAT_Q3_K 0x252af20693dcce17ull
-#endif
-#ifndef BP_FORMAT_Q4_0
-#define BP_FORMAT_Q4_0 0xea5dba067313912full
-#endif
-#ifndef BP_FORMAT_Q4_1
-#define BP_FORMAT_Q4_1 0xea5db90673138f7cull
-#endif
-#ifndef BP_FORMAT_Q4_K
-#define BP_FORMAT_Q4_K 0xea5e13067314286aull
-#endif
-#ifndef BP_FORMAT_Q5_0
-#define BP_FORMAT_Q5_0 0xf1ac710676d4d724ull
-#endif
-#ifndef BP_FORMAT_Q5_1
-#define BP_FORMAT_Q5_1 0xf1ac720676d4d8d7ull
-#endif
-#ifndef BP_FORMAT_Q5_K
-#define BP_FORMAT_Q5_K 0xf1ac5c0676d4b375ull
-#endif
-#ifndef BP_FORMAT_Q6_K
-#define BP_FORMAT_Q6_K 0xf9d53d067b4fe488ull
-#endif
-#ifndef BP_FORMAT_Q8_0
-#define BP_FORMAT_Q8_0 0xc6569e065e47ba9bull
-#endif
-#ifndef BP_FORMAT_IQ4_NL
-#define BP_FORMAT_IQ4_NL 0x87762a3972bf34d0ull
-#endif
-#ifndef BP_FORMAT_MXFP4
-#define BP_FORMAT_MXFP4 0x9670cad3b1e4bd96ull
-#endif
-#ifndef BP_FORMAT_TQ2_0
-#define BP_FORMAT_TQ2_0 0xea53e4aec6bb0efbull
-#endif
+
+// Small numbers for the formats, in the order of the vector kernels' tables.
+enum bp_code {
+  BP_CODE_F32, BP_CODE_F16, BP_CODE_BF16, BP_CODE_Q4_0, BP_CODE_Q4_1, BP_CODE_Q5_0, BP_CODE_Q5_1, BP_CODE_Q8_0, BP_CODE_IQ4_NL,
+  BP_CODE_MXFP4, BP_CODE_Q4_K, BP_CODE_Q5_K, BP_CODE_Q6_K, BP_CODE_REST // formats without an unpacker of their own
+};
+static inline enum bp_code bp_code_of(bp_id format) {
+  static const bp_id ids[] = {BP_FORMAT_F32, BP_FORMAT_F16, BP_FORMAT_BF16, BP_FORMAT_Q4_0, BP_FORMAT_Q4_1, BP_FORMAT_Q5_0, BP_FORMAT_Q5_1,
+                              BP_FORMAT_Q8_0, BP_FORMAT_IQ4_NL, BP_FORMAT_MXFP4, BP_FORMAT_Q4_K, BP_FORMAT_Q5_K, BP_FORMAT_Q6_K};
+  for (int i = 0; i < BP_CODE_REST; i++)
+    if (ids[i] == format) return (enum bp_code)i;
+  return BP_CODE_REST;
+}
+
+static inline int bp_code_block(int code) { return code < BP_CODE_Q4_0 ? 1 : code < BP_CODE_Q4_K ? 32 : 256; }
+static inline int bp_code_bytes(int code) {
+  static const uint8_t bytes[] = {4, 2, 2, 18, 20, 22, 24, 34, 18, 17, 144, 176, 210};
+  return bytes[code];
+}
+static inline int bp_code_has_minimum(int code) {
+  return code == BP_CODE_Q4_1 || code == BP_CODE_Q5_1 || code == BP_CODE_Q4_K || code == BP_CODE_Q5_K;
+}
 
 // Decodes n elements, whole blocks; src needs no alignment.
 typedef void (*bp_decode_fn)(const uint8_t *src, float *dst, int64_t n);
@@ -72,4 +56,8 @@ static inline int bp_q3_scale(const uint8_t *s, int i) { return (s[i & 7] >> 4 *
 
 extern const int8_t bp_iq4_nl_codebook[16];
 extern const int8_t bp_mxfp4_codebook[16]; // doubled
+
+// The same rows with vector instructions, bit for bit.
+void bp_decode_avx2(bp_id format, const void *src, float *dst, int64_t n);
+void bp_decode_avx512(bp_id format, const void *src, float *dst, int64_t n);
 #endif

@@ -3,8 +3,8 @@
 #define BACKPLANE_CPU_VALUES_H
 #include <math.h>
 #include <string.h>
+#include "backplane_operators.h"
 #include "cpu_kernels.h"
-#include "ids.h"
 
 // Elements that a kernel converts at a time; the temporaries lie on the stack.
 #define BP_TILE 256

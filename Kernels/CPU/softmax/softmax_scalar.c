@@ -33,7 +33,7 @@ static void run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t e
   const bp_cpu_view *x = &c->in[0], *mask = &c->in[1], *y = &c->out[0];
   bp_row_walk rows_x = bp_row_walk_of(x, x), rows_m = bp_row_walk_of(x, mask), rows_y = bp_row_walk_of(x, y);
   for (uint64_t i = begin; i < end; i++) {
-    row r = {bp_row(&rows_x, i), mask->dtype ? bp_row(&rows_m, i) : 0, bp_last_stride(x), bp_last_stride(mask), x->dtype, bp_attr_float(c, 0, 1)};
+    row r = {bp_row(&rows_x, i), mask->dtype ? bp_row(&rows_m, i) : 0, bp_last_stride(x), bp_last_stride(mask), x->dtype, bp_attr_float(c, BP_SOFTMAX_SCALE, 1)};
     softmax_row(&r, bp_row(&rows_y, i), bp_last_stride(y), bp_last(x));
   }
 }

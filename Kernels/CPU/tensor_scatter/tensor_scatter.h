@@ -34,7 +34,7 @@ static inline void scatter_plan(const bp_cpu_call *c, bp_cpu_plan *p) {
 static inline int64_t scatter_target(const bp_cpu_call *c, int64_t t) {
   int64_t position = bp_load_index(&c->in[2], t), rows = c->out[0].extent[0];
   if (position < 0 || rows == 0) return -1;
-  if (bp_attr_is(c, 0, "circular")) return position % rows;
+  if (bp_attr_is(c, BP_TENSOR_SCATTER_MODE, "circular")) return position % rows;
   return position < rows ? position : -1;
 }
 

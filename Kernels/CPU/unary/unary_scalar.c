@@ -1,4 +1,5 @@
 // Functions of one element, portable C: any stride, f32 f16 bf16. Computed in double, rounded once to f32.
+#include <float.h>
 #include "../shared/activations.h"
 #include "../shared/call.h"
 
@@ -56,10 +57,10 @@ static double softcap_of(double x, const parameters *p) { return p->a * tanh(x /
 static double clip_of(double x, const parameters *p) { return x != x ? x : fmin(fmax(x, p->a), p->b); }
 
 static parameters none(const bp_cpu_call *c) { (void)c; return (parameters){0, 0}; }
-static parameters of_gelu(const bp_cpu_call *c) { return (parameters){bp_attr_is(c, 0, "tanh"), 0}; }
-static parameters of_scale(const bp_cpu_call *c) { return (parameters){bp_attr_float(c, 0, 1), bp_attr_float(c, 1, 0)}; }
-static parameters of_softcap(const bp_cpu_call *c) { return (parameters){bp_attr_float(c, 0, 30), 0}; }
-static parameters of_clip(const bp_cpu_call *c) { return (parameters){bp_attr_float(c, 0, -3.4028234663852886e38), bp_attr_float(c, 1, 3.4028234663852886e38)}; }
+static parameters of_gelu(const bp_cpu_call *c) { return (parameters){bp_attr_is(c, BP_GELU_APPROXIMATE, "tanh"), 0}; }
+static parameters of_scale(const bp_cpu_call *c) { return (parameters){bp_attr_float(c, BP_SCALE_FACTOR, 1), bp_attr_float(c, BP_SCALE_OFFSET, 0)}; }
+static parameters of_softcap(const bp_cpu_call *c) { return (parameters){bp_attr_float(c, BP_SOFTCAP_CAP, 30), 0}; }
+static parameters of_clip(const bp_cpu_call *c) { return (parameters){bp_attr_float(c, BP_CLIP_MINIMUM, -(double)FLT_MAX), bp_attr_float(c, BP_CLIP_MAXIMUM, FLT_MAX)}; }
 
 // The table entry of `name`, and the call of map() that belongs to it.
 #define UNARY(name, of)                                                                                                   \

@@ -35,7 +35,7 @@ extern "C" {
 #define BP_ABI_1_0 0x00010000u /* major << 16 | minor */
 #define BP_ABI_THIS BP_ABI_1_0
 /* Hash of record layouts, signatures and registry numbers of ABI 1.0, group Tuning left out. Recomputed by ABITests. */
-#define BP_ABI_LAYOUT_HASH_1_0 0x0000000000000000ull
+#define BP_ABI_LAYOUT_HASH_1_0 0xd56e28b3301822e2ull
 #define BP_MAX_DIMS 8
 #define BP_NO_TENSOR 0xffffffffu /* an optional operand that is absent */
 
@@ -643,8 +643,8 @@ typedef struct bp_elf_note { /* frozen; not passed over the ABI */
   uint64_t layout_hash;
 } bp_elf_note;
 #if defined(BP_EMIT_NOTE) && defined(__ELF__)
-__attribute__((section(".note.backplane"), used, aligned(8), visibility("hidden")))
-const bp_elf_note bp_elf_note_data = {12, 24, 1, "Backplane", BP_ABI_1_0, BP_ABI_THIS, 0, 0, BP_ABI_LAYOUT_HASH_1_0};
+__attribute__((section(".note.backplane"), used, aligned(8)))
+static const bp_elf_note bp_elf_note_data = {12, 24, 1, "Backplane", BP_ABI_1_0, BP_ABI_THIS, 0, 0, BP_ABI_LAYOUT_HASH_1_0};
 #endif
 #ifdef __cplusplus
 }

@@ -1,108 +1,75 @@
-/// A decoder-only language model, ready to be compiled: one graph for prompts and for single tokens, and where its weights lie.
-///
-/// A run gives `tokens` token numbers with their positions and asks for the logits of `outputs` of them. Keys and values go
-/// into the caches at `positions`, and attention sees the first `kv` rows: kv = (tokens before) + tokens, at every run.
-public struct LanguageModel: Sendable {
-  public struct Options: Hashable, Sendable {
-    /// Tokens in one run.
-    public var maximumTokens = 512
-    /// Tokens that the caches hold; nil: as many as the model was trained for, up to 4096.
-    public var contextCapacity: Int?
-    /// Rows of logits in one run.
-    public var maximumOutputs = 1
-    /// f16, f32, bf16, q8_0 or q4_0.
-    public var cacheFormat = ElementFormat.f16
-    /// Use fused operators; otherwise fusing is left to the runtime.
-    public var fused = false
-    public var numerics = Numerics.standard
+import Backplane
 
+/// A language model as a graph: what to bind, where each weight's bytes lie, and the tokenizer.
+///
+/// One graph serves prompt and decode. A run gives `tokens` new tokens with their absolute positions; `kv` is the number of cached tokens
+/// after the run (past + tokens); `outputs` rows of logits come back. A value; any thread.
+public struct LanguageModel: Sendable {
+  /// Bounds that the graph is built for.
+  public struct Options: Sendable, Hashable {
+    /// Most tokens of one run; longer prompts go in chunks.
+    public var maximumTokens = 512
+    /// Most tokens in the cache; nil: the model's own limit, 4096 at most.
+    public var contextLength: Int?
+    /// Most rows of logits of one run.
+    public var maximumOutputs = 1
+    /// Element format of the key and value caches: f16, f32, bf16, q8_0 or q4_0.
+    public var cacheFormat: ElementFormat = .f16
+    public var numerics: Numerics = .standard
     public init() {}
   }
 
-  public struct Symbols: Hashable, Sendable {
-    public let tokens: Symbol
-    public let kv: Symbol
-    public let outputs: Symbol
-  }
-
-  public struct Inputs: Hashable, Sendable {
-    /// i32 [tokens].
-    public let tokenIDs: TensorID
-    /// i32 [tokens]: where in the text, counted from 0, and so where in the caches.
-    public let positions: TensorID
-    /// i32 [outputs]: which of this run's tokens the logits are wanted of, counted from 0.
-    public let outputRows: TensorID
-  }
-
-  /// The state of one layer: [kv, key heads, head size] each.
-  public struct Cache: Hashable, Sendable {
-    public let keys: TensorID
-    public let values: TensorID
+  /// Where a constant's bytes are.
+  public enum Source: Sendable, Hashable {
+    /// A range of the model file.
+    case file(offset: Int, byteCount: Int)
+    /// Small computed tables.
+    case memory([UInt8])
   }
 
   public let file: GGUFFile
-  public let options: Options
   public let configuration: ModelConfiguration
   public let tokenizer: Tokenizer
+  public let options: Options
   public let graph: Graph
-  public let symbols: Symbols
-  public let inputs: Inputs
-  /// f32 [outputs, vocabulary].
+  /// New tokens of a run, cached tokens after it, rows of logits wanted.
+  public let tokens, kv, outputs: Symbol
+  /// Inputs: i32[tokens] ids, i32[tokens] absolute positions, i32[outputs] rows whose logits are wanted.
+  public let tokenIDs, positions, outputRows: TensorID
+  /// Output: f32[outputs, vocabulary].
   public let logits: TensorID
-  public let caches: [Cache]
-  /// Of every constant of the graph.
-  public let constants: [TensorID: ConstantSource]
+  public let sources: [TensorID: Source]
 
-  /// Opens a model file and builds its graph. No weight is read.
+  public var contextLength: Int { kv.bounds.upperBound }
+
+  /// Reads a GGUF file's metadata and builds the graph; weights are only mapped.
   ///
-  /// - Throws: ``BackplaneError``: (file) for a file that is broken or contradicts itself, (unsupported) for models that we have no
-  ///   graph for, (invalid) for options that mean nothing.
+  /// - Throws: ``BackplaneError`` naming what is wrong with the file, with values.
   public init(path: String, options: Options = Options()) throws(BackplaneError) {
     try self.init(GGUFFile(path: path), options: options)
   }
 
   public init(_ file: GGUFFile, options: Options = Options()) throws(BackplaneError) {
     let configuration = try ModelConfiguration(file)
-    let options = try options.completed(configuration)
-    var decoder = DecoderGraph(file, configuration, options)
-    try decoder.build()
-    self.file = file
-    self.options = options
-    self.configuration = configuration
     tokenizer = try Tokenizer(file)
-    graph = decoder.builder.graph
-    symbols = decoder.symbols
-    inputs = decoder.inputs
-    logits = decoder.logits
-    caches = decoder.caches
-    constants = decoder.weights.sources
+    var maker = TransformerGraph(file, configuration, options)
+    let made = try maker.build()
+    self.file = file
+    self.configuration = configuration
+    self.options = options
+    graph = maker.builder.graph
+    sources = maker.sources
+    (tokens, kv, outputs) = (maker.tokens, maker.kv, maker.outputs)
+    (tokenIDs, positions, outputRows, logits) = made
   }
 
-  /// Gives `body` the bytes of a constant, in the mapped file where they lie there.
+  /// The bytes of a constant. Valid while this value lives.
   ///
-  /// A file's bytes stay valid while ``file`` lives; computed bytes for the call only.
-  public func withConstant<R>(_ id: TensorID, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
-    switch constants[id] {
+  /// - Precondition: `id` is a constant of the graph.
+  public func withBytes<R>(of id: TensorID, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    switch sources[id]! {
     case .file(let offset, let count): try body(file.bytes(at: offset, count: count))
-    case .computed(let bytes): try bytes.withUnsafeBytes(body)
-    case nil: preconditionFailure("tensor \(id.index) is no constant of this model")
+    case .memory(let bytes): try bytes.withUnsafeBytes(body)
     }
-  }
-}
-
-extension LanguageModel.Options {
-  /// With the capacity filled in, and no symbol able to exceed what another allows.
-  func completed(_ configuration: ModelConfiguration) throws(BackplaneError) -> LanguageModel.Options {
-    var options = self
-    let capacity = contextCapacity ?? min(configuration.contextLength, 4096)
-    for (name, value) in [("context capacity", capacity), ("tokens in a run", maximumTokens), ("outputs in a run", maximumOutputs)] {
-      guard (1...Int(Int32.max)).contains(value) else {
-        throw BackplaneError(.invalid, "\(name): \(value)", hint: "1 to \(Int32.max) is possible")
-      }
-    }
-    options.contextCapacity = capacity
-    options.maximumTokens = min(maximumTokens, capacity)
-    options.maximumOutputs = min(maximumOutputs, options.maximumTokens)
-    return options
   }
 }

@@ -1,0 +1,118 @@
+import BackplaneABI
+import BackplanePluginKit
+import CPUKernels
+
+/// A kernel of this build, and what the verdict of a node that it runs declares.
+struct Kernel: @unchecked Sendable {
+  let pointer: UnsafePointer<bp_cpu_kernel>
+  /// Static text of the build.
+  let name: bp_str
+  let declares: bp_array
+
+  init(_ pointer: UnsafePointer<bp_cpu_kernel>, memory: RecordMemory) {
+    self.pointer = pointer
+    name = bp_str(cString: pointer.pointee.name)
+    var attributes: [bp_attr] = []
+    func declare(_ name: String, _ kind: UInt32, _ fill: (inout bp_attr) -> Void) {
+      var record = bp_attr()
+      record.h = head(bp_attr.self, BP_ST_ATTR)
+      (record.name, record.kind) = (identifier(name), kind)
+      fill(&record)
+      attributes.append(record)
+    }
+    func declare(_ name: String, text: UnsafePointer<CChar>?) {
+      guard let text else { return }
+      let value = bp_str(cString: text)
+      declare(name, BP_ATTR_STR) { ($0.data, $0.count) = (UnsafeRawPointer(value.ptr), UInt32(value.len)) }
+    }
+    if pointer.pointee.act_block != 0 { declare("act_block", BP_ATTR_I64) { $0.i = Int64(pointer.pointee.act_block) } }
+    declare("operand_round", text: pointer.pointee.operand_round)
+    declare("p_round", text: pointer.pointee.p_round)
+    declares = bp_array(ptr: attributes.isEmpty ? nil : UnsafeRawPointer(memory.copy(attributes)), count: UInt32(attributes.count),
+                        stride: UInt32(MemoryLayout<bp_attr>.stride))
+  }
+
+  /// Rounds more than f32 arithmetic does.
+  var isRounding: Bool { declares.count > 0 }
+}
+
+extension bp_str {
+  /// Static text.
+  init(cString: UnsafePointer<CChar>) {
+    var length: UInt64 = 0
+    while cString[Int(length)] != 0 { length += 1 }
+    self.init(ptr: cString, len: length)
+  }
+}
+
+/// A kernel's or the plugin's "no".
+struct Refusal: Error {
+  var reason: UInt32
+  var operand: UInt32 = 0
+  var limit: Int64 = 0
+  var actual: Int64 = 0
+}
+
+/// The kernels that an instance may use, by operator.
+final class KernelCatalogue: Sendable {
+  /// In the order of kernels.def: of two that take a call, the later one is better.
+  let kernels: [bp_id: [Kernel]]
+  /// From the setting `cpu.kernel.<operator>`: only this one.
+  let forced: [bp_id: Kernel]
+  let isa: UInt32
+  private let memory = RecordMemory()
+
+  init(_ instance: Instance) throws(PluginError) {
+    isa = instance.isa
+    var count: UInt32 = 0
+    let table = bp_cpu_kernels(&count)!
+    var kernels: [bp_id: [Kernel]] = [:], forced: [bp_id: Kernel] = [:]
+    for i in 0..<Int(count) {
+      let kernel = Kernel(table[i]!, memory: memory)
+      let op = bp_str(cString: kernel.pointer.pointee.op).string
+      kernels[identifier(op), default: []].append(kernel)
+    }
+    for (op, list) in kernels {
+      let name = bp_str(cString: list[0].pointer.pointee.op).string
+      guard let wanted = instance.host.setting("cpu.kernel.\(name)"), !wanted.isEmpty else { continue }
+      guard let kernel = list.first(where: { $0.name.string == wanted }) else {
+        throw .invalid("cpu.kernel.\(name) is \"\(wanted)\"; valid are \(list.map(\.name.string).joined(separator: ", "))")
+      }
+      forced[op] = kernel
+    }
+    (self.kernels, self.forced) = (kernels, forced)
+  }
+
+  /// The best kernel for a call (extents at their bounds, no data).
+  func choose(_ op: bp_id, _ call: UnsafePointer<bp_cpu_call>) throws(Refusal) -> Kernel {
+    guard let list = kernels[op] else { throw Refusal(reason: BP_REASON_OP_UNKNOWN) }
+    if let kernel = forced[op] {
+      try check(kernel, call)
+      return kernel
+    }
+    var first: Refusal?  // the most general kernel's reason says most
+    for kernel in list.reversed() {
+      do throws(Refusal) {
+        try check(kernel, call)
+        return kernel
+      } catch {
+        first = error
+      }
+    }
+    throw first!
+  }
+
+  /// Every kernel that takes the call, best first.
+  func all(_ op: bp_id, _ call: UnsafePointer<bp_cpu_call>) -> [Kernel] {
+    (kernels[op] ?? []).reversed().filter { (try? check($0, call)) != nil }
+  }
+
+  func check(_ kernel: Kernel, _ call: UnsafePointer<bp_cpu_call>) throws(Refusal) {
+    let needs = kernel.pointer.pointee.needs
+    guard needs & ~isa == 0 else { throw Refusal(reason: BP_REASON_ISA, limit: Int64(isa), actual: Int64(needs)) }
+    guard call.pointee.numerics != BP_NUMERICS_STRICT || !kernel.isRounding else { throw Refusal(reason: BP_REASON_NUMERICS) }
+    var why = bp_cpu_refusal()
+    guard kernel.pointer.pointee.supports(call, &why) == 0 else { return }
+    throw Refusal(reason: why.reason, operand: why.operand, limit: why.limit, actual: why.actual)
+  }
+}

@@ -1,0 +1,3 @@
+#define NAME "aborts"
+#define AT_CREATE abort()
+#include "fixture.h"

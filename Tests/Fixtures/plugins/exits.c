@@ -1,0 +1,3 @@
+#define NAME "exits"
+#define AT_CREATE exit(3)
+#include "fixture.h"

@@ -1,0 +1,3 @@
+#define NAME "hang"
+#define AT_CREATE for (;;) pause()
+#include "fixture.h"

@@ -1,0 +1,3 @@
+#define NAME "missing_function"
+#define EXECUTE NULL
+#include "fixture.h"

@@ -1,0 +1,3 @@
+#define NAME "no_devices"
+#define DEVICES 0
+#include "fixture.h"

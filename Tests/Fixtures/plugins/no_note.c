@@ -1,0 +1,3 @@
+#define OWN_NOTE
+#define NAME "no_note"
+#include "fixture.h"

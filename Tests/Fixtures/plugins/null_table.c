@@ -1,0 +1,3 @@
+#define NAME "null_table"
+#define AT_QUERY return NULL
+#include "fixture.h"

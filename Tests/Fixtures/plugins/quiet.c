@@ -1,0 +1,3 @@
+/* Breaks no rule: the measure of the others. */
+#define NAME "quiet"
+#include "fixture.h"
