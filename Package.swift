@@ -62,15 +62,20 @@ let package = Package(
     plugin("BackplaneCPU", path: "Plugins/CPU", ["CPUKernels", "BackplanePluginKit", "BackplaneABI"]),
     // Tests.
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
+    // Stands in for malloc in the test executable, to count allocations.
+    .target(name: "_AllocationCounter", path: "Tests/_AllocationCounter"),
     tests("ABITests", ["BackplaneRegistry"]),
     tests("ArchitectureTests", []),
+    tests("EndToEndTests", []),
     tests("BackplaneCoreTests", ["BackplaneCore", "BackplaneABI"]),
     tests("BackplaneGeneratorTests", ["BackplaneGenerator", "BackplaneCore"]),
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
     tests("BackplaneCPUTests", ["BackplaneCore", "BackplaneABI"]),  // opens the plugin with dlopen: it links nothing of it
     tests("BackplaneReferenceTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneRegistryTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
+    tests("BackplaneRuntimeTests", ["BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI", "_AllocationCounter"]),
     tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    tests("BackplaneModelsTests", ["BackplaneModels"]),
   ],
   cLanguageStandard: .gnu2x
 )

@@ -19,73 +19,92 @@ public struct Formula: Hashable, Sendable {
   public let text: String
   /// Each thing asked for, once, in order of first use. `evaluate` asks by index in this list.
   public let references: [Reference]
-  let root: Term
+  /// The tree, flat: terms name others by index.
+  private let terms: [Term]
+  private let rootIndex: Int
+  var root: Term { terms[rootIndex] }
 
   /// - Throws: ``BackplaneError`` (invalid) that points at the character where the text stops making sense.
   public init(_ text: String) throws(BackplaneError) {
     var parser = FormulaParser(text)
-    root = try parser.whole()
+    rootIndex = try parser.whole()
+    terms = parser.terms
     references = parser.references
     self.text = text
   }
 
-  private init(text: String, references: [Reference], root: Term) {
-    self.text = text
-    self.references = references
-    self.root = root
+  private init(part root: Int, of whole: Formula) {
+    text = whole.describe(root)
+    references = whole.references
+    terms = whole.terms
+    rootIndex = root
   }
 
   /// The parts that `&&` joins at the top, so that a message can name the one that failed. They share `references`.
   public var conjuncts: [Formula] {
-    var parts: [Term] = []
-    func split(_ term: Term) {
-      if case .binary(.and, let a, let b) = term { split(a); split(b) } else { parts.append(term) }
+    var parts: [Int] = []
+    func split(_ term: Int) {
+      if case .binary(.and, let a, let b) = terms[term] { split(a); split(b) } else { parts.append(term) }
     }
-    split(root)
-    return parts.map { Formula(text: describe($0), references: references, root: $0) }
+    split(rootIndex)
+    return parts.map { Formula(part: $0, of: self) }
   }
 
   /// The references that occur in this formula itself (a conjunct shares the list of its whole), by index.
   public var usedReferences: [Int] {
     var used: [Int] = []
-    func walk(_ term: Term) {
-      switch term {
+    func walk(_ term: Int) {
+      switch terms[term] {
       case .reference(let i): if !used.contains(i) { used.append(i) }
       case .not(let a), .negative(let a): walk(a)
       case .binary(_, let a, let b): walk(a); walk(b)
       default: break
       }
     }
-    walk(root)
+    walk(rootIndex)
     return used
   }
 
   /// Dividend and divisor when the formula reads `a % b == 0`.
   public var divisibility: (dividend: Formula, divisor: Formula)? {
-    guard case .binary(.equal, .binary(.remainder, let a, let b), .int(0)) = root else { return nil }
-    return (Formula(text: describe(a), references: references, root: a), Formula(text: describe(b), references: references, root: b))
+    guard case .binary(.equal, let left, let right) = root, case .int(0) = terms[right], case .binary(.remainder, let a, let b) = terms[left] else { return nil }
+    return (Formula(part: a, of: self), Formula(part: b, of: self))
   }
 
   /// Whether a remainder is taken anywhere.
-  public var usesRemainder: Bool {
-    func walk(_ term: Term) -> Bool {
-      switch term {
-      case .binary(.remainder, _, _): true
-      case .binary(_, let a, let b): walk(a) || walk(b)
-      case .not(let a), .negative(let a): walk(a)
-      default: false
-      }
-    }
-    return walk(root)
-  }
+  public var usesRemainder: Bool { terms.contains { if case .binary(.remainder, _, _) = $0 { true } else { false } } }
 
   /// - Parameter value: The value of a reference by index; nil when it has none.
   /// - Returns: nil when a reference that matters has no value.
   /// - Throws: ``BackplaneError`` (invalid) on overflow, division by zero, or operands of the wrong type.
-  public func evaluate(_ value: (Int) -> Value?) throws(BackplaneError) -> Value? { try BackplaneCore.evaluate(root, value) }
+  public func evaluate(_ value: (Int) -> Value?) throws(BackplaneError) -> Value? { try evaluate(rootIndex, value) }
 
-  private func describe(_ term: Term) -> String {
-    switch term {
+  private func evaluate(_ term: Int, _ value: (Int) -> Value?) throws(BackplaneError) -> Value? {
+    switch terms[term] {
+    case .int(let i): return .int(i)
+    case .float(let f): return .float(f)
+    case .string(let s): return .string(s)
+    case .reference(let i): return value(i)
+    case .not(let a):
+      guard let v = try evaluate(a, value) else { return nil }
+      return .bool(!(try truth(v)))
+    case .negative(let a):
+      guard let v = try evaluate(a, value) else { return nil }
+      return try calculate(.minus, .int(0), v)
+    case .binary(.and, let a, let b):
+      guard let left = try evaluate(a, value) else { return nil }
+      return try truth(left) ? evaluate(b, value) : .bool(false)
+    case .binary(.or, let a, let b):
+      guard let left = try evaluate(a, value) else { return nil }
+      return try truth(left) ? .bool(true) : evaluate(b, value)
+    case .binary(let op, let a, let b):
+      guard let left = try evaluate(a, value), let right = try evaluate(b, value) else { return nil }
+      return try calculate(op, left, right)
+    }
+  }
+
+  private func describe(_ term: Int) -> String {
+    switch terms[term] {
     case .int(let i): "\(i)"
     case .float(let f): "\(f)"
     case .string(let s): "'\(s)'"
@@ -94,16 +113,16 @@ public struct Formula: Hashable, Sendable {
     case .negative(let a): "-\(describe(a))"
     case .binary(let op, let a, let b):
       [a, b].map { part in
-        if case .binary(let inner, _, _) = part, inner.strength < op.strength { "(\(describe(part)))" } else { describe(part) }
+        if case .binary(let inner, _, _) = terms[part], inner.strength < op.strength { "(\(describe(part)))" } else { describe(part) }
       }.joined(separator: " \(op.rawValue) ")
     }
   }
 
-  indirect enum Term: Hashable, Sendable {
+  enum Term: Hashable, Sendable {
     case int(Int), float(Double), string(String)
     case reference(Int)
-    case not(Term), negative(Term)
-    case binary(Operation, Term, Term)
+    case not(Int), negative(Int)
+    case binary(Operation, Int, Int)
   }
 
   enum Operation: String, Hashable, Sendable {
@@ -123,29 +142,7 @@ public struct Formula: Hashable, Sendable {
   }
 }
 
-// MARK: - Evaluation
-
-private func evaluate(_ term: Formula.Term, _ value: (Int) -> Formula.Value?) throws(BackplaneError) -> Formula.Value? {
-  switch term {
-  case .int(let i): return .int(i)
-  case .float(let f): return .float(f)
-  case .string(let s): return .string(s)
-  case .reference(let i): return value(i)
-  case .not(let a): return try evaluate(a, value).map { (v) throws(BackplaneError) in .bool(!(try truth(v))) }
-  case .negative(let a):
-    guard let v = try evaluate(a, value) else { return nil }
-    return try calculate(.minus, .int(0), v)
-  case .binary(.and, let a, let b):
-    guard let left = try evaluate(a, value) else { return nil }
-    return try truth(left) ? evaluate(b, value) : .bool(false)
-  case .binary(.or, let a, let b):
-    guard let left = try evaluate(a, value) else { return nil }
-    return try truth(left) ? .bool(true) : evaluate(b, value)
-  case .binary(let op, let a, let b):
-    guard let left = try evaluate(a, value), let right = try evaluate(b, value) else { return nil }
-    return try calculate(op, left, right)
-  }
-}
+// MARK: - Arithmetic
 
 private func truth(_ value: Formula.Value) throws(BackplaneError) -> Bool {
   switch value {

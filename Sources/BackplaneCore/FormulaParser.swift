@@ -5,6 +5,7 @@ struct FormulaParser {
   private var at = 0
   private var depth = 0
   private(set) var references: [Formula.Reference] = []
+  private(set) var terms: [Formula.Term] = []
 
   static let maximumDepth = 64
   static let maximumBytes = 4096
@@ -14,7 +15,8 @@ struct FormulaParser {
     bytes = Array(text.utf8)
   }
 
-  mutating func whole() throws(BackplaneError) -> Formula.Term {
+  /// The index of the root in `terms`.
+  mutating func whole() throws(BackplaneError) -> Int {
     if bytes.count > FormulaParser.maximumBytes { throw BackplaneError(.invalid, "a formula of \(bytes.count) bytes is too long (4096 at most)") }
     let term = try binary(from: 0)
     skipSpaces()
@@ -26,7 +28,7 @@ struct FormulaParser {
     [.or], [.and], [.equal, .notEqual, .lessOrEqual, .greaterOrEqual, .less, .greater], [.plus, .minus], [.times, .over, .remainder],
   ]
 
-  private mutating func binary(from level: Int) throws(BackplaneError) -> Formula.Term {
+  private mutating func binary(from level: Int) throws(BackplaneError) -> Int {
     if level == FormulaParser.levels.count { return try unary() }
     var left = try binary(from: level + 1)
     var joined = 0
@@ -34,13 +36,13 @@ struct FormulaParser {
       joined += 1
       if joined > 256 { throw BackplaneError(.invalid, "'\(text)' joins too many parts") }
       let right = try binary(from: level + 1)
-      left = .binary(op, left, right)
+      left = add(.binary(op, left, right))
       if level == 2 { break }  // comparisons do not chain
     }
     return left
   }
 
-  private mutating func unary() throws(BackplaneError) -> Formula.Term {
+  private mutating func unary() throws(BackplaneError) -> Int {
     depth += 1
     defer { depth -= 1 }
     if depth > FormulaParser.maximumDepth { throw BackplaneError(.invalid, "'\(text)' is nested too deeply") }
@@ -49,10 +51,10 @@ struct FormulaParser {
     switch bytes[at] {
     case UInt8(ascii: "!"):
       at += 1
-      return .not(try unary())
+      return add(.not(try unary()))
     case UInt8(ascii: "-"):
       at += 1
-      return .negative(try unary())
+      return add(.negative(try unary()))
     case UInt8(ascii: "("):
       at += 1
       let inner = try binary(from: 0)
@@ -65,15 +67,15 @@ struct FormulaParser {
     }
   }
 
-  private mutating func string() throws(BackplaneError) -> Formula.Term {
+  private mutating func string() throws(BackplaneError) -> Int {
     let quote = bytes[at]
     let start = at + 1
     guard let end = bytes[start...].firstIndex(of: quote) else { throw BackplaneError(.invalid, "'\(text)': the string from character \(start) on has no end") }
     at = end + 1
-    return .string(String(decoding: bytes[start..<end], as: UTF8.self))
+    return add(.string(String(decoding: bytes[start..<end], as: UTF8.self)))
   }
 
-  private mutating func number() throws(BackplaneError) -> Formula.Term {
+  private mutating func number() throws(BackplaneError) -> Int {
     let start = at
     func isDigit(_ i: Int) -> Bool { i < bytes.count && (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[i]) }
     while isDigit(at) { at += 1 }
@@ -92,12 +94,12 @@ struct FormulaParser {
       }
     }
     let digits = String(decoding: bytes[start..<at], as: UTF8.self)
-    if isFloat, let value = Double(digits) { return .float(value) }
+    if isFloat, let value = Double(digits) { return add(.float(value)) }
     guard let value = Int(digits) else { throw BackplaneError(.invalid, "'\(text)': \(digits) does not fit in 64 bits") }
-    return .int(value)
+    return add(.int(value))
   }
 
-  private mutating func name() throws(BackplaneError) -> Formula.Term {
+  private mutating func name() throws(BackplaneError) -> Int {
     let first = word()
     skipSpaces()
     guard at < bytes.count, bytes[at] == UInt8(ascii: "(") else { return reference(function: nil, first) }
@@ -109,11 +111,16 @@ struct FormulaParser {
     return reference(function: first, argument)
   }
 
-  private mutating func reference(function: String?, _ name: String) -> Formula.Term {
+  private mutating func reference(function: String?, _ name: String) -> Int {
     let wanted = Formula.Reference(function: function, name: name)
-    if let known = references.firstIndex(of: wanted) { return .reference(known) }
+    if let known = references.firstIndex(of: wanted) { return add(.reference(known)) }
     references.append(wanted)
-    return .reference(references.count - 1)
+    return add(.reference(references.count - 1))
+  }
+
+  private mutating func add(_ term: Formula.Term) -> Int {
+    terms.append(term)
+    return terms.count - 1
   }
 
   private mutating func word() -> String {

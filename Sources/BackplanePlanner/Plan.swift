@@ -7,6 +7,12 @@ public struct Plan: Sendable, Hashable {
   /// Indices into ``PlanProblem/inPlacePairs``, ascending.
   public var usedInPlacePairs: [Int]
 
+  public init(offsetsInBytes: [Int], arenas: [ArenaPlan], usedInPlacePairs: [Int] = []) {
+    self.offsetsInBytes = offsetsInBytes
+    self.arenas = arenas
+    self.usedInPlacePairs = usedInPlacePairs
+  }
+
   /// The bytes of each arena that are touched when the tensors have other sizes than the planned ones.
   ///
   /// For reports: plan at the symbols' bounds, then ask how much a typical run touches. Nothing moves.

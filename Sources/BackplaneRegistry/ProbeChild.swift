@@ -17,6 +17,8 @@ public enum ProbeChild {
     let capture = captureStandardOutput()
     let wantsSteps = arguments.contains("--steps")
     limitResources()
+    // A crash must look like one, whatever handler the runtime or a sanitizer has installed.
+    for number in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP] { signal(number, SIG_DFL) }
     var report = run(URL(fileURLWithPath: library).path) { if wantsSteps { writeLine("step \($0)", to: answer) } }
     fflush(nil)
     if let printed = read(capture), !printed.isEmpty, report.fault == nil {

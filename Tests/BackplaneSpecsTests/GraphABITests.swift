@@ -53,6 +53,15 @@ import Testing
     UnsafeMutableRawPointer(mutating: node(graph, n).pointee.attrs.ptr)!.assumingMemoryBound(to: bp_attr.self) + i
   }
 
+  // Live as long as the process: the records point to them.
+  nonisolated(unsafe) static let mustBeUnderstood = extending(type: 0x8000_0063)
+  nonisolated(unsafe) static let endless = extending(type: 99)
+  private static func extending(type: UInt32) -> UnsafeMutablePointer<bp_head> {
+    let head = UnsafeMutablePointer<bp_head>.allocate(capacity: 1)
+    head.initialize(to: bp_head(struct_size: 16, struct_type: type, next: nil))
+    return head
+  }
+
   static let faults: [Fault] = [
     Fault("wrong struct type") { $0.h.struct_type = BP_ST_NODE },
     Fault("struct size too small") { $0.h.struct_size = 8 },
@@ -92,14 +101,11 @@ import Testing
     Fault("string that is not UTF-8") { UnsafeMutableRawPointer(mutating: attribute($0, 1, 0).pointee.data!).storeBytes(of: 0xff, as: UInt8.self) },
     Fault("nodes out of order", .constraint) { swap(&node($0, 0).pointee, &node($0, 2).pointee) },
     Fault("extension that must be understood", .unsupported) { graph in
-      let head = UnsafeMutablePointer<bp_head>.allocate(capacity: 1)  // never freed: the records point to it
-      head.initialize(to: bp_head(struct_size: 16, struct_type: 0x8000_0063, next: nil))
-      graph.h.next = UnsafePointer(head)
+      graph.h.next = UnsafePointer(mustBeUnderstood)
     },
     Fault("extensions without end") { graph in
-      let head = UnsafeMutablePointer<bp_head>.allocate(capacity: 1)
-      head.initialize(to: bp_head(struct_size: 16, struct_type: 99, next: UnsafePointer(head)))
-      graph.h.next = UnsafePointer(head)
+      endless.pointee.next = UnsafePointer(endless)
+      graph.h.next = UnsafePointer(endless)
     },
   ]
 

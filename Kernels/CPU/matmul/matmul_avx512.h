@@ -2,7 +2,6 @@
 #ifndef BACKPLANE_CPU_MATMUL_AVX512_H
 #define BACKPLANE_CPU_MATMUL_AVX512_H
 #include "problem.h"
-int bp_matmul_supports_avx512(const bp_cpu_call *call, int gated, bp_cpu_refusal *why);
 void bp_matmul_plan_avx512(const bp_cpu_call *call, bp_cpu_plan *plan, int gated);
 void bp_matmul_run_avx512(const bp_cpu_call *call, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker, int gated);
 #endif

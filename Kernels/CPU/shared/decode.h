@@ -18,6 +18,15 @@ static inline enum bp_code bp_code_of(bp_id format) {
   return BP_CODE_REST;
 }
 
+static inline int bp_code_block(int code) { return code < BP_CODE_Q4_0 ? 1 : code < BP_CODE_Q4_K ? 32 : 256; }
+static inline int bp_code_bytes(int code) {
+  static const uint8_t bytes[] = {4, 2, 2, 18, 20, 22, 24, 34, 18, 17, 144, 176, 210};
+  return bytes[code];
+}
+static inline int bp_code_has_minimum(int code) {
+  return code == BP_CODE_Q4_1 || code == BP_CODE_Q5_1 || code == BP_CODE_Q4_K || code == BP_CODE_Q5_K;
+}
+
 // Decodes n elements, whole blocks; src needs no alignment.
 typedef void (*bp_decode_fn)(const uint8_t *src, float *dst, int64_t n);
 
@@ -47,4 +56,8 @@ static inline int bp_q3_scale(const uint8_t *s, int i) { return (s[i & 7] >> 4 *
 
 extern const int8_t bp_iq4_nl_codebook[16];
 extern const int8_t bp_mxfp4_codebook[16]; // doubled
+
+// The same rows with vector instructions, bit for bit.
+void bp_decode_avx2(bp_id format, const void *src, float *dst, int64_t n);
+void bp_decode_avx512(bp_id format, const void *src, float *dst, int64_t n);
 #endif

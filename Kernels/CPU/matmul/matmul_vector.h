@@ -1,0 +1,176 @@
+// y = activation(a * b^T + bias) + residual, and the gated pair of products, in the names of lanes_*.h and blocks_*.h.
+//
+// a, b, y   as matmul_scalar; leading dimensions broadcast. Weights are decoded to float; all sums are float.
+// Few rows  (up to 4) go through dot.h, more through the tiles of tile.h: panels of 2 LANES output columns, decoded and
+//           transposed once, against strips of rows. For matmul_gated a panel is LANES columns of gate and LANES of up, so
+//           that both sums of an element meet in one tile.
+// Scratch   a as floats (dense, or in strips); a panel of decoded weights a worker.
+// Phases    arrange a; then blocks of output columns.
+// Error     at most k roundings in each of LANES partial sums (dots) or in one sum (tiles).
+#include "../shared/tile.h"
+#include "dot.h"
+#include "finish.h"
+
+enum { SPAN = 256 }; // elements of a row decoded at a time for a panel
+
+// How one call is cut.
+typedef struct cut {
+  int dots;            // few rows
+  int arranged;        // phase 0 arranges a
+  int64_t columns;     // output columns an item
+  int64_t blocks;      // of columns
+  int64_t strips;      // of rows, a batch
+  int64_t shares;      // parts that the strips are dealt into, an item each
+  uint64_t a_bytes;    // scratch of phase 0
+  uint64_t own_bytes;  // scratch a worker
+} cut;
+
+static cut cut_of(const bp_cpu_call *c, const bp_matmul *p) {
+  int strided = bp_code_of(p->b[0].dtype) < BP_CODE_Q4_0 && (p->b_step[0] != p->b[0].block_bytes || p->b_step[1] != p->b[1].block_bytes);
+  cut t = {.dots = p->m <= DOT_ROWS && !strided, .columns = p->sources == 2 || p->m <= DOT_ROWS ? LANES : PANEL, .shares = 1};
+  if (!t.dots && p->sources == 1) t.columns = PANEL;
+  t.blocks = (p->n + t.columns - 1) / t.columns;
+  t.strips = (p->m + STRIP - 1) / STRIP;
+  t.arranged = !t.dots || p->a.dtype != BP_FORMAT_F32 || p->a_step != 4 || p->a_row % 4 != 0;
+  if (!t.dots) {
+    int64_t wanted = 4 * (int64_t)c->workers, have = t.blocks * p->batches;
+    if (have && have < wanted) t.shares = (wanted + have - 1) / have;
+    if (t.shares > (t.strips + 1) / 2) t.shares = t.strips > 1 ? (t.strips + 1) / 2 : 1;
+  }
+  // One size for both ways, growing with every extent: bounds must hold what the actual extents need.
+  uint64_t k = (uint64_t)(p->k + LANES) / LANES * LANES;
+  t.a_bytes = bp_round_up((uint64_t)p->batches * (uint64_t)(p->m + 2 * STRIP) * k * 4, 64);
+  t.own_bytes = k * PANEL * 4 + SPAN * LANES * 4 + 2 * STRIP * PANEL * 4;
+  return t;
+}
+
+void V_NAME(bp_matmul_plan)(const bp_cpu_call *c, bp_cpu_plan *plan, int gated) {
+  bp_matmul p = bp_matmul_of(c, gated);
+  cut t = cut_of(c, &p);
+  uint64_t bytes = 1;
+  for (uint32_t s = 0; s < p.sources; s++) bytes += (uint64_t)(t.columns * p.k * p.b[s].block_bytes / p.b[s].block_elements);
+  uint64_t items = (uint64_t)(t.blocks * t.shares * p.batches), grain = t.dots ? 1 + (24 << 10) / bytes : 1;
+  *plan = (bp_cpu_plan){.phases = 1, .items = {items}, .grain = {grain}};
+  if (t.arranged)
+    *plan = (bp_cpu_plan){.phases = 2, .items = {(uint64_t)(p.batches * (t.dots ? 1 : t.strips)), items}, .grain = {1 + (1 << 13) / (uint64_t)(p.k + 1), grain}};
+  plan->scratch_bytes = t.a_bytes + t.own_bytes * c->workers;
+}
+
+// First row of a strip: strips differ by one row at most.
+static int64_t strip_row(const bp_matmul *p, const cut *t, int64_t strip) { return strip * p->m / t->strips; }
+
+static const float *dense_rows(const bp_matmul *p, const char *a, int64_t rows, float *copy, int64_t *row) {
+  int code = (int)bp_code_of(p->a.dtype);
+  if (code == BP_CODE_F32 && p->a_step == 4 && p->a_row % 4 == 0) {
+    *row = p->a_row / 4;
+    return (const float *)a;
+  }
+  *row = p->k;
+  for (int64_t m = 0; m < rows; m++) {
+    if (p->a_step == p->a.block_bytes) V_NAME(bp_decode)(p->a.dtype, a + m * p->a_row, copy + m * p->k, p->k);
+    else bp_load_run(copy + m * p->k, a + m * p->a_row, p->a_step, (uint64_t)p->k, p->a.dtype);
+  }
+  return copy;
+}
+
+static void arrange(const bp_cpu_call *c, const bp_matmul *p, const cut *t, uint64_t begin, uint64_t end, float *own) {
+  int64_t row;
+  for (uint64_t i = begin; i < end; i++) {
+    if (t->dots) {
+      bp_matmul_batch at = bp_matmul_batch_of(p, (int64_t)i);
+      dense_rows(p, at.a, p->m, (float *)c->scratch + (int64_t)i * p->m * p->k, &row);
+      continue;
+    }
+    int64_t batch = (int64_t)i / t->strips, strip = (int64_t)i % t->strips, first = strip_row(p, t, strip), rows = strip_row(p, t, strip + 1) - first;
+    bp_matmul_batch at = bp_matmul_batch_of(p, batch);
+    const float *a = dense_rows(p, at.a + first * p->a_row, rows, own, &row); // a panel's scratch holds STRIP rows
+    pack_strip(a, row, (int)rows, p->k, (float *)c->scratch + (int64_t)i * STRIP * p->k);
+  }
+}
+
+// Columns n … n + count for up to four rows.
+static void run_dots(const bp_matmul *p, const bp_matmul_batch *at, int64_t n, int64_t count, const float *a, int64_t a_row, float *own, int plain) {
+  float sums[2][DOT_ROWS][LANES];
+  for (uint32_t s = 0; s < p->sources; s++) {
+    int code = (int)bp_code_of(p->b[s].dtype);
+    for (int64_t i = 0; i < count; i += 2) {
+      const uint8_t *w[2];
+      dot_sums two;
+      for (int64_t j = 0; j < 2; j++) {
+        int64_t column = n + (i + j < count ? i + j : i);
+        w[j] = (const uint8_t *)at->b[s] + column * p->b_row[s];
+        if (code != BP_CODE_REST) continue;
+        float *row = own + j * p->k;
+        bp_cpu_decode_row(p->b[s].dtype, w[j], row, p->k);
+        w[j] = (const uint8_t *)row;
+      }
+      dot_columns(code == BP_CODE_REST ? BP_CODE_F32 : code, p->m, w, a, a_row, p->k, two);
+      for (int64_t j = 0; j < 2 && i + j < LANES; j++)
+        for (int64_t m = 0; m < p->m; m++) sums[s][m][i + j] = two[j][m];
+    }
+  }
+  for (int64_t m = 0; m < p->m; m++)
+    finish(p, at, plain, m, n, count, v_load(sums[0][m]), v_load(sums[p->sources - 1][m]));
+}
+
+// LANES columns of source s from n on (`count` of them exist) into every other half row of a panel.
+static void pack_half(const bp_matmul *p, const bp_matmul_batch *at, uint32_t s, int64_t n, int64_t count, float *to, float *rows) {
+  const uint8_t *b = (const uint8_t *)at->b[s] + n * p->b_row[s];
+  int code = (int)bp_code_of(p->b[s].dtype), bytes = (int)p->b[s].block_bytes, elements = (int)p->b[s].block_elements;
+  if (code < BP_CODE_Q4_0 && p->b_row[s] == bytes && p->b_step[s] != bytes) { // [K, N]: rows of the panel as they are
+    for (int64_t x = 0; x < p->k; x++) v_store(to + x * PANEL, load_of(p->b[s].dtype, b + x * p->b_step[s], count));
+    return;
+  }
+  for (int64_t x = 0; x < p->k; x += SPAN) {
+    int64_t span = p->k - x < SPAN ? p->k - x : SPAN;
+    for (int64_t i = 0; i < LANES; i++) {
+      float *row = rows + i * SPAN;
+      if (i >= count) memset(row, 0, SPAN * 4);
+      else if (p->b_step[s] == bytes) V_NAME(bp_decode)(p->b[s].dtype, b + i * p->b_row[s] + x / elements * bytes, row, span);
+      else bp_load_run(row, (const char *)b + i * p->b_row[s] + x * p->b_step[s], p->b_step[s], (uint64_t)span, p->b[s].dtype);
+    }
+    for (int64_t y = 0; y < span; y += LANES) v_transpose(rows + y, SPAN, to + (x + y) * PANEL, PANEL);
+  }
+}
+
+static void run_tiles(const bp_cpu_call *c, const bp_matmul *p, const cut *t, const bp_matmul_batch *at, int64_t batch, int64_t n, int64_t count,
+                      int64_t first, int64_t last, float *own, int plain) {
+  float *panel = own, *rows = own + (p->k + LANES) / LANES * LANES * PANEL, *sums = rows + SPAN * LANES;
+  if (p->sources == 2) {
+    for (uint32_t s = 0; s < 2; s++) pack_half(p, at, s, n, count, panel + LANES * s, rows);
+  } else {
+    for (int64_t h = 0; h < 2; h++)
+      if (count > LANES * h) pack_half(p, at, 0, n + LANES * h, count - LANES * h, panel + LANES * h, rows);
+  }
+  for (int64_t i = first; i < last; i++) {
+    int64_t top = strip_row(p, t, i), height = strip_row(p, t, i + 1) - top;
+    tile(height, (const float *)c->scratch + (batch * t->strips + i) * STRIP * p->k, panel, PANEL, p->k, sums, PANEL, 0);
+    for (int64_t m = 0; m < height; m++) {
+      vf x = v_load(sums + m * PANEL), y = v_load(sums + m * PANEL + LANES);
+      finish(p, at, plain, top + m, n, count, x, y);
+      if (p->sources == 1 && count > LANES) finish(p, at, plain, top + m, n + LANES, count - LANES, y, y);
+    }
+  }
+}
+
+void V_NAME(bp_matmul_run)(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker, int gated) {
+  bp_matmul p = bp_matmul_of(c, gated);
+  cut t = cut_of(c, &p);
+  float *own = (float *)((char *)c->scratch + t.a_bytes + t.own_bytes * worker);
+  if (t.arranged && phase == 0) {
+    arrange(c, &p, &t, begin, end, own);
+    return;
+  }
+  int plain = finish_is_plain(&p);
+  for (uint64_t i = begin; i < end; i++) {
+    int64_t share = (int64_t)i % t.shares, block = (int64_t)i / t.shares % t.blocks, batch = (int64_t)i / t.shares / t.blocks;
+    int64_t n = block * t.columns, count = p.n - n < t.columns ? p.n - n : t.columns;
+    bp_matmul_batch at = bp_matmul_batch_of(&p, batch);
+    if (t.dots) {
+      const float *a = t.arranged ? (const float *)c->scratch + batch * p.m * p.k : (const float *)at.a;
+      run_dots(&p, &at, n, count, a, t.arranged ? p.k : p.a_row / 4, own, plain);
+    } else {
+      run_tiles(c, &p, &t, &at, batch, n, count, share * t.strips / t.shares, (share + 1) * t.strips / t.shares, own, plain);
+    }
+  }
+}

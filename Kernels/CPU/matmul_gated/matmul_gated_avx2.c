@@ -1,0 +1,12 @@
+// y = act(a * gate^T) * (a * up^T) with AVX2; see matmul/matmul_vector.h.
+#include "../matmul/matmul_avx2.h"
+#if defined(__x86_64__)
+
+static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) { return bp_matmul_supported(c, 1, why); }
+static void plan(const bp_cpu_call *c, bp_cpu_plan *to) { bp_matmul_plan_avx2(c, to, 1); }
+static void run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {
+  bp_matmul_run_avx2(c, phase, begin, end, worker, 1);
+}
+const bp_cpu_kernel bp_cpu_matmul_gated_avx2 = {
+  .op = "matmul_gated", .name = "matmul_gated_avx2", .needs = BP_CPU_AVX2, .supports = supports, .plan = plan, .run = run};
+#endif

@@ -1,0 +1,65 @@
+// Products of a strip of rows and a panel of columns, both next to each other for every k: what matmul and attention are made of.
+//
+// A strip is [k][STRIP], a panel [k][PANEL] with rows any distance apart. Sums stay in registers over the whole of k.
+#ifndef BACKPLANE_CPU_TILE_H
+#define BACKPLANE_CPU_TILE_H
+
+enum { STRIP = V_REGISTERS == 32 ? 12 : 6, PANEL = 2 * LANES };
+
+// `rows` rows of k floats, a_row floats apart, to [k][STRIP].
+V_FN void pack_strip(const float *a, int64_t a_row, int rows, int64_t k, float *to) {
+  for (int r = 0; r < STRIP; r += STRIP % 4 ? 2 : 4) {
+    enum { GROUP = STRIP % 4 ? 2 : 4 };
+    if (r >= rows) return;
+    const float *p[4];
+    for (int i = 0; i < 4; i++) p[i] = a + (r + i < rows ? r + i : rows - 1) * a_row;
+    int64_t x = 0;
+    for (; x + 4 <= k; x += 4) {
+      float *at = to + x * STRIP + r;
+      __m128 v0 = _mm_loadu_ps(p[0] + x), v1 = _mm_loadu_ps(p[1] + x);
+      if (GROUP == 2) {
+        __m128 lo = _mm_unpacklo_ps(v0, v1), hi = _mm_unpackhi_ps(v0, v1);
+        _mm_storel_pi((__m64 *)at, lo);
+        _mm_storeh_pi((__m64 *)(at + STRIP), lo);
+        _mm_storel_pi((__m64 *)(at + 2 * STRIP), hi);
+        _mm_storeh_pi((__m64 *)(at + 3 * STRIP), hi);
+        continue;
+      }
+      __m128 v2 = _mm_loadu_ps(p[2] + x), v3 = _mm_loadu_ps(p[3] + x);
+      _MM_TRANSPOSE4_PS(v0, v1, v2, v3);
+      _mm_storeu_ps(at, v0);
+      _mm_storeu_ps(at + STRIP, v1);
+      _mm_storeu_ps(at + 2 * STRIP, v2);
+      _mm_storeu_ps(at + 3 * STRIP, v3);
+    }
+    for (; x < k; x++)
+      for (int i = 0; i < GROUP; i++) to[x * STRIP + r + i] = p[i][x];
+  }
+}
+
+// to = (add ? to : 0) + strip * panel for `rows` rows.
+V_FN void tile_rows(int rows, const float *strip, const float *panel, int64_t panel_row, int64_t k, float *to, int64_t to_row, int add) {
+  vf acc[STRIP][2];
+  for (int m = 0; m < rows; m++)
+    for (int i = 0; i < 2; i++) acc[m][i] = add ? v_load(to + m * to_row + LANES * i) : v_zero();
+  for (int64_t x = 0; x < k; x++, strip += STRIP, panel += panel_row) {
+    vf b0 = v_load(panel), b1 = v_load(panel + LANES);
+#pragma clang loop unroll(full)
+    for (int m = 0; m < rows; m++) {
+      vf a = v_set(strip[m]);
+      acc[m][0] = v_fma(a, b0, acc[m][0]);
+      acc[m][1] = v_fma(a, b1, acc[m][1]);
+    }
+  }
+  for (int m = 0; m < rows; m++)
+    for (int i = 0; i < 2; i++) v_store(to + m * to_row + LANES * i, acc[m][i]);
+}
+
+static void tile(int64_t rows, const float *strip, const float *panel, int64_t panel_row, int64_t k, float *to, int64_t to_row, int add) {
+  switch (rows) {
+#define CASE(n) case n: if (n <= STRIP) tile_rows(n <= STRIP ? n : 1, strip, panel, panel_row, k, to, to_row, add); return;
+  CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+#undef CASE
+  }
+}
+#endif

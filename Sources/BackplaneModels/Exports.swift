@@ -1,0 +1,2 @@
+// A language model is used with the runtime: one import brings both.
+@_exported import Backplane

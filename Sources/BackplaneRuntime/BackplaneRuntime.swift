@@ -1,1 +1,0 @@
-// See Specs/architecture.md.

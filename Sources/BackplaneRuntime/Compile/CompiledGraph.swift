@@ -1,0 +1,66 @@
+import BackplaneCore
+import BackplanePlanner
+import BackplaneRegistry
+
+/// A graph placed on devices, compiled and planned for its symbols' bounds. Immutable: any number of sessions may run it.
+public final class CompiledGraph: @unchecked Sendable {
+  public let runtime: Runtime
+  /// The graph given.
+  public let source: Graph
+  /// What runs: the same tensors, nodes fused, in the order in which they run.
+  public let graph: Graph
+  public let devices: [Device]
+  public let report: PlacementReport
+  public let symbols: [Symbol]
+  let programs: [ProgramPlan]
+  let compiled: [DeviceProgram]
+  let memory: MemoryPlan
+  let deviceMemory: [DeviceMemory]
+
+  init(_ runtime: Runtime, source: Graph, graph: Graph, devices: [Device], deviceMemory: [DeviceMemory], report: PlacementReport,
+       programs: [ProgramPlan], compiled: [DeviceProgram], memory: MemoryPlan) {
+    self.runtime = runtime
+    self.source = source
+    self.graph = graph
+    self.devices = devices
+    self.deviceMemory = deviceMemory
+    self.report = report
+    self.programs = programs
+    self.compiled = compiled
+    self.memory = memory
+    symbols = source.symbols
+  }
+
+  public var programCount: Int { programs.count }
+
+  /// One a device that runs something or holds an input.
+  public var memorySummaries: [MemoryPlanSummary] {
+    devices.indices.map { d in
+      let plan = memory.devices[d]
+      let weights = plan.slots.reduce(0) { $0 + ($1.value == .constant ? graph[$1.key].maximumBytes ?? 0 : 0) }
+      let workspace = programs.indices.filter { programs[$0].device == d }.map { compiled[$0].info.workspaceByteCount }.max() ?? 0
+      return MemoryPlanSummary(device: devices[d].id, ioBytes: plan.ioBytes, arenaBytes: plan.arenaBytes, stateBytes: plan.stateBytes,
+                               arenaLowerBoundBytes: plan.arenaLowerBound, workspaceBytes: workspace, weightBytes: weights)
+    }
+  }
+
+  /// The arena of a device over the programs, as SVG.
+  public func arenaPicture(device: Int) -> String {
+    let plan = memory.devices[device]
+    return plan.plan.map { PlanPicture.svg(of: $0, for: plan.problem) } ?? ""
+  }
+
+  /// Where a program's intermediates lie in its workspace, over its nodes, as SVG. Nil when the plugin does not say.
+  public func workspacePicture(program: Int) -> String? {
+    let info = compiled[program].info
+    if info.placements.isEmpty { return nil }
+    let plan = programs[program]
+    let tensors = info.placements.map {
+      Lifetime(name: $0.tensor.map { plan.graph.tensors[$0].name } ?? "scratch", sizeInBytes: $0.byteCount, alignmentInBytes: 1,
+               firstStep: $0.live.lowerBound, endStep: max($0.live.upperBound, $0.live.lowerBound + 1))
+    }
+    let placed = Plan(offsetsInBytes: info.placements.map(\.offset),
+                      arenas: [ArenaPlan(peakInBytes: info.workspaceByteCount, lowerBoundInBytes: 0, order: nil)])
+    return PlanPicture.svg(of: placed, for: PlanProblem(tensors: tensors))
+  }
+}

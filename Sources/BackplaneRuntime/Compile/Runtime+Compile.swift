@@ -1,0 +1,233 @@
+import BackplaneCore
+import BackplaneRegistry
+import BackplaneSpecs
+
+extension Runtime {
+  /// Checks, fuses, places, splits, plans and compiles a graph, once for all values of its symbols.
+  ///
+  /// - Throws: ``BackplaneError``: the labelled constraint that a node breaks; for a node that no device takes, each device's
+  ///   reason; what a device says when it cannot compile.
+  public func compile(_ graph: Graph, _ options: CompileOptions = CompileOptions()) throws(BackplaneError) -> CompiledGraph {
+    let devices = options.devices.isEmpty ? defaultDevices : options.devices
+    if devices.isEmpty {
+      try graph.check()
+      throw BackplaneError(.unsupported, "there is no device to run on", hint: "`backplane devices` shows which plugins were found and why others were not")
+    }
+    var placing = try Placing(checking: graph, devices, options)
+    try placing.place()
+    for line in placing.fallbackMessages where options.fallback == .warn {
+      host.log(LogMessage(level: .warning, category: "placement", text: line))
+    }
+    return try Building(self, placing, options).build()
+  }
+}
+
+/// Everything that is found out about a graph before anything is compiled.
+struct Placing {
+  let graph: Graph
+  let devices: [Device]
+  let options: CompileOptions
+  var table: SignatureTable
+  var answers: [DeviceAnswers]
+  /// One a node.
+  var signatures: [Int]
+  /// What runs, in order.
+  var units: [Unit] = []
+  var cost: UInt64 = 0
+  var isExact = true
+  var fallbackMessages: [String] = []
+
+  init(checking graph: Graph, _ devices: [Device], _ options: CompileOptions) throws(BackplaneError) {
+    self.graph = graph
+    self.devices = devices
+    self.options = options
+    table = SignatureTable(graph)
+    answers = devices.map { DeviceAnswers($0) }
+    var table = table
+    signatures = graph.nodes.map { table.number(of: $0) }
+    self.table = table
+    var isChecked = Array(repeating: false, count: table.examples.count)
+    try graph.check { node in
+      defer { isChecked[signatures[node]] = true }
+      return !isChecked[signatures[node]]
+    }
+  }
+
+  mutating func place() throws(BackplaneError) {
+    for d in devices.indices { try answers[d].ask(about: signatures, table) }
+    // A node that a device takes only as a part of a fused one, and that placement has cut off from the rest of it.
+    var cutOff = Array(repeating: Set<Int>(), count: devices.count)
+    while true {
+      let (assigned, alone) = try assign(cutOff)
+      let units: [Unit]
+      if let alone { units = alone } else { units = try fuse(assigned) }
+      let stranded = units.filter { $0.members.count == 1 && !answers[$0.device][$0.signature].isUsable }
+      if stranded.isEmpty {
+        self.units = units
+        break
+      }
+      for unit in stranded { cutOff[unit.device].insert(unit.members[0]) }
+    }
+    try noteFallbacks()
+  }
+
+  /// Fused units when each node is on the device given.
+  private mutating func fuse(_ devices: [Int]) throws(BackplaneError) -> [Unit] {
+    var fusion = Fusion(graph, devices: devices, signatures: signatures, patterns: options.fuses ? FusionPattern.all : [])
+    var (table, answers) = (table, answers)
+    defer { (self.table, self.answers) = (table, answers) }
+    return try fusion.run(&table) { (device, signature, table) throws(BackplaneError) in
+      try answers[device].verdict(signature, table).isUsable
+    }
+  }
+
+  /// A device for each node; with one device, the units too.
+  private mutating func assign(_ cutOff: [Set<Int>]) throws(BackplaneError) -> ([Int], [Unit]?) {
+    var units: [Unit] = []
+    var costs = Array(repeating: [UInt64?](repeating: nil, count: devices.count), count: graph.nodes.count)
+    for d in devices.indices {
+      units = try fuse(Array(repeating: d, count: graph.nodes.count))
+      for unit in units {
+        let verdict = answers[d][unit.signature]
+        guard verdict.isUsable else { continue }
+        let estimate = Placing.estimate(verdict, unit.node, graph)
+        let share = estimate / UInt64(unit.members.count)
+        for (k, member) in unit.members.enumerated() where !cutOff[d].contains(member) {
+          costs[member][d] = k == 0 ? estimate - share * UInt64(unit.members.count - 1) : share
+        }
+      }
+    }
+    for i in graph.nodes.indices where costs[i].allSatisfy({ $0 == nil }) { throw refusal(of: i) }
+    if devices.count == 1 {
+      cost = costs.reduce(0) { $0 + $1[0]! }
+      return (Array(repeating: 0, count: graph.nodes.count), units)
+    }
+    var problem = PlacementProblem(deviceCount: devices.count, nodes: [], tensors: [], links: try links(), switchCost: options.switchNanoseconds,
+                                   stateLimit: options.placementStateLimit)
+    // Constants are on every device before the first run.
+    let everywhere = UInt32(1) << UInt32(devices.count + 1) - 1
+    problem.tensors = graph.tensors.map { tensor in
+      let present: UInt32 = switch tensor.role { case .constant: everywhere; case .input: 1 << UInt32(devices.count); default: 0 }
+      return PlacementProblem.Tensor(bytes: tensor.maximumBytes ?? 0, present: present, isPinned: tensor.role == .state)
+    }
+    for id in graph.outputs where graph[id].role == .intermediate { problem.tensors[id.index].endsAtHost = true }
+    problem.nodes = graph.nodes.indices.map { i in
+      let node = graph.nodes[i]
+      return .init(costs: costs[i], inputs: node.inputs.compactMap { $0?.index }.filter { graph.tensors[$0].role != .constant },
+                   outputs: node.outputs.compactMap { $0?.index })
+    }
+    let (solution, stuckAt) = problem.solve()
+    guard let solution else {
+      throw BackplaneError(.unsupported, "no device takes all the nodes that share a state with \(describe(stuckAt))",
+                           hint: "nodes that read or write one state must run on one device")
+    }
+    (cost, isExact) = (solution.cost, solution.isExact)
+    return (solution.devices, nil)
+  }
+
+  /// The device's estimate; where it gives none, 10 GB/s and a microsecond.
+  static func estimate(_ verdict: Verdict, _ node: Node, _ graph: Graph) -> UInt64 {
+    if verdict.estimatedNanoseconds > 0 { return verdict.estimatedNanoseconds }
+    var bytes = 0
+    for case let id? in node.inputs + node.outputs { bytes &+= graph[id].maximumBytes ?? 0 }
+    return 1000 + UInt64(clamping: bytes / 10)
+  }
+
+  private func links() throws(BackplaneError) -> [[LinkCost]] {
+    let memories = devices.map { DeviceMemory($0) }
+    func cost(_ from: Int, _ to: Int) -> LinkCost {
+      let (source, target): (Device?, Device?) = (from < devices.count ? devices[from] : nil, to < devices.count ? devices[to] : nil)
+      if let given = options.linkCost { return given(source, target) }
+      if from == to { return .free }
+      if let source, let target, let link = try? target.link(memory: memories[to].main, to: source, memory: memories[from].main) {
+        switch link.mode {
+        case .native, .import: return LinkCost(latencyNanoseconds: link.latencyNanoseconds, nanosecondsPerKibibyte: 0)
+        case .copy where link.bytesPerSecond > 0:
+          return LinkCost(latencyNanoseconds: link.latencyNanoseconds, nanosecondsPerKibibyte: max(1, 1_024_000_000_000 / link.bytesPerSecond))
+        case .copy, .none: break
+        }
+      }
+      // Inputs and outputs are written and read where the device sees them; else one copy a side that is not the host's.
+      let sides = (source == nil || target == nil ? 0 : 1) + (source.map { _ in memories[from].isMainMapped ? 0 : 1 } ?? 0)
+        + (target.map { _ in memories[to].isMainMapped ? 0 : 1 } ?? 0)
+      return LinkCost(latencyNanoseconds: UInt64(sides) * 2_000, nanosecondsPerKibibyte: UInt64(sides) * 100)
+    }
+    return (0...devices.count).map { from in (0...devices.count).map { cost(from, $0) } }
+  }
+
+  // MARK: Words
+
+  func describe(_ node: Int) -> String {
+    let name = graph.nodes[node].outputs.lazy.compactMap { $0 }.first.map { graph[$0].name } ?? ""
+    return "node \(node), \(graph.nodes[node].op) \(name)"
+  }
+
+  func reason(_ device: Int, _ signature: Int, _ node: Node) -> String {
+    answers[device][signature].refusal(of: node) { operandName(node, $0) }
+  }
+
+  /// The operand's name in the spec and the tensor's description.
+  private func operandName(_ node: Node, _ operand: Int) -> String {
+    let spec = OperatorSpec.named(node.op)
+    let isInput = operand < node.inputs.count
+    let names = isInput ? spec?.inputs.map(\.name) : spec?.outputs.map(\.name)
+    let index = isInput ? operand : operand - node.inputs.count
+    let name = names.flatMap { $0.isEmpty ? nil : $0[min(index, $0.count - 1)] } ?? "\(operand)"
+    guard let id = isInput ? node.inputs[index] : node.outputs[index] else { return name }
+    return "\(name): \(graph[id].format)\(graph[id].shape)"
+  }
+
+  private func refusal(of node: Int) -> BackplaneError {
+    let reasons = devices.indices.map { "\(devices[$0].id): \(reason($0, signatures[node], graph.nodes[node]))" }
+    var error = BackplaneError(.unsupported, "no device takes \(describe(node)): \(reasons.joined(separator: "; "))",
+                               hint: devices.count == 1 ? "allow another device, or use an operator that \(devices[0].id) has" : nil)
+    error.op = graph.nodes[node].op
+    error.node = node
+    error.reason = answers[0][signatures[node]].reason.code
+    return error
+  }
+
+  /// Nodes that are elsewhere because the first device refuses them.
+  private mutating func noteFallbacks() throws(BackplaneError) {
+    guard devices.count > 1 else { return }
+    var counts: [(text: String, node: Int, count: Int)] = []
+    var index: [String: Int] = [:]
+    for unit in units where isFallback(unit) {
+      let refused = unit.members.first { !answers[0][signatures[$0]].isUsable }!
+      let text = "\(graph.nodes[refused].op) runs on \(devices[unit.device].id), because \(devices[0].id) refuses it: "
+        + reason(0, signatures[refused], graph.nodes[refused])
+      if let known = index[text] { counts[known].count += 1 } else {
+        index[text] = counts.count
+        counts.append((text, refused, 1))
+      }
+    }
+    fallbackMessages = counts.map { $0.count == 1 ? $0.text : "\($0.text) (\($0.count) nodes)" }
+    if options.fallback == .forbid, let first = counts.first {
+      var error = BackplaneError(.unsupported, "fallback is forbidden: \(fallbackMessages.joined(separator: "; "))",
+                                 hint: "allow fallback, or leave \(devices[0].id) out")
+      error.node = first.node
+      error.op = graph.nodes[first.node].op
+      error.reason = answers[0][signatures[first.node]].reason.code
+      throw error
+    }
+  }
+
+  func isFallback(_ unit: Unit) -> Bool { unit.device != 0 && unit.members.contains { !answers[0][signatures[$0]].isUsable } }
+
+  func why(_ unit: Unit) -> String {
+    let verdict = answers[unit.device][unit.signature]
+    var text = unit.members.count > 1 ? "fused of \(unit.members.map { graph.nodes[$0].op }.joined(separator: ", "))" : ""
+    func add(_ part: String) { text += text.isEmpty ? part : "; " + part }
+    if verdict.support == .emulated { add("emulated") }
+    if devices.count == 1 {
+      if text.isEmpty { add("the only device allowed") }
+    } else if isFallback(unit) {
+      let refused = unit.members.first { !answers[0][signatures[$0]].isUsable }!
+      add("\(devices[0].id) refuses: \(reason(0, signatures[refused], graph.nodes[refused]))")
+    } else {
+      let others = devices.indices.filter { d in d != unit.device && unit.members.allSatisfy { answers[d][signatures[$0]].isUsable } }
+      add(others.isEmpty ? "no other device takes it" : "cheapest with moves and changes of device")
+    }
+    return text
+  }
+}

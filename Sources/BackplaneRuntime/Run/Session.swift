@@ -1,0 +1,254 @@
+import BackplaneABI
+import BackplaneCore
+import BackplaneRegistry
+
+/// A compiled graph with its memory: weights bound, states kept from run to run.
+///
+/// Everything is allocated when the session is made; a run allocates nothing and takes no lock but the thread pool's. One thread at
+/// a time; different sessions may run side by side. After an error the session may be used again; states that the failed run wrote
+/// keep what was written.
+public final class Session: @unchecked Sendable {
+  public let compiled: CompiledGraph
+  /// What the session could not do as well as it wants to, such as weights that had to be copied.
+  public let notes: [String]
+
+  private let buffers: [DeviceBuffers]
+  private let weights: [WeightBinding]
+  private let commands: [CommandList]
+  /// Moves of tensors between devices, by the program before which they are done.
+  private let moves: [[Move]]
+  private let inputs: [HostTensor]
+  private let outputs: [HostTensor]
+  private let symbolBounds: UnsafeMutableBufferPointer<SymbolSlot>
+  /// Nanoseconds of each program in the last run.
+  public let programNanoseconds: UnsafeMutableBufferPointer<UInt64>
+
+  struct SymbolSlot {
+    var number: UInt32
+    var lower, upper, value: Int
+  }
+
+  /// - Parameter constants: One for each of the graph's constants.
+  /// - Throws: ``BackplaneError``: a constant is missing or has the wrong size, or a device is out of memory.
+  public init(_ compiled: CompiledGraph, constants: [TensorID: ConstantSource] = [:]) throws(BackplaneError) {
+    self.compiled = compiled
+    let plan = compiled.memory
+    var buffers: [DeviceBuffers] = []
+    for d in compiled.devices.indices {
+      buffers.append(try DeviceBuffers(compiled.devices[d], compiled.deviceMemory[d], plan.devices[d]))
+    }
+    let bound = try Session.bindConstants(compiled, constants)
+    let outcome = try Session.makeCommands(compiled, buffers, bound.byPlace)
+    self.buffers = buffers
+    weights = bound.bindings
+    notes = bound.notes
+    commands = outcome.commands
+    moves = outcome.moves
+    inputs = compiled.graph.inputs.map { HostTensor($0, compiled, buffers) }
+    outputs = compiled.graph.outputs.filter { compiled.graph[$0].role == .intermediate }.map { HostTensor($0, compiled, buffers) }
+    symbolBounds = .allocate(capacity: compiled.symbols.count)
+    _ = symbolBounds.initialize(from: compiled.symbols.map {
+      SymbolSlot(number: $0.number, lower: $0.bounds.lowerBound, upper: $0.bounds.upperBound, value: 0)
+    })
+    programNanoseconds = .allocate(capacity: compiled.programs.count)
+    programNanoseconds.initialize(repeating: 0)
+    try resetStates()
+  }
+
+  deinit {
+    symbolBounds.deallocate()
+    programNanoseconds.deallocate()
+  }
+
+  // MARK: Running
+
+  public struct Timing: Sendable {
+    /// Of the whole run; of that, inside the devices, and moving tensors.
+    public var total, devices, moves: UInt64
+  }
+
+  /// Runs the graph once on what the input pointers hold.
+  ///
+  /// - Parameters:
+  ///   - symbols: A value for each of the graph's symbols, within its bounds.
+  ///   - deadlineNanoseconds: On the host's monotone clock; 0 none.
+  /// - Throws: ``BackplaneError``: a symbol without a value or out of bounds; what a device says.
+  @discardableResult
+  public func run(symbols: SymbolValues = [:], cancellation: CancellationToken? = nil,
+                  deadlineNanoseconds: UInt64 = 0) throws(BackplaneError) -> Timing {
+    try set(symbols)
+    let flag = cancellation?.flag
+    return try compiled.runtime.pool.withToken(flag) { () throws(BackplaneError) -> Timing in
+      try runPrograms(flag, deadlineNanoseconds)
+    }
+  }
+
+  private func runPrograms(_ flag: CancellationToken.Flag?, _ deadline: UInt64) throws(BackplaneError) -> Timing {
+    let begin = monotonicNanoseconds()
+    var timing = Timing(total: 0, devices: 0, moves: 0)
+    var now = begin
+    for tensor in inputs where tensor.shadow != nil { try tensor.flush() }
+    for p in commands.indices {
+      if flag?.isSet ?? false { throw BackplaneError(.cancelled, "the run was cancelled before program \(p)") }
+      if !moves[p].isEmpty {
+        for move in moves[p] { try move.run(symbolBounds) }
+        let after = monotonicNanoseconds()
+        timing.moves += after - now
+        now = after
+      }
+      let command = commands[p]
+      command.submission.pointee.cancel = flag?.raw
+      command.submission.pointee.deadline_ns = deadline
+      try command.device.execute(command.submission)
+      let after = monotonicNanoseconds()
+      programNanoseconds[p] = after - now
+      timing.devices += after - now
+      now = after
+    }
+    for tensor in outputs where tensor.shadow != nil { try tensor.fetch() }
+    timing.total = monotonicNanoseconds() - begin
+    return timing
+  }
+
+  /// Puts the values into every command list.
+  private func set(_ symbols: SymbolValues) throws(BackplaneError) {
+    for i in symbolBounds.indices {
+      let slot = symbolBounds[i]
+      guard let value = symbols[number: slot.number] else {
+        throw BackplaneError(.invalid, "symbol \(compiled.symbols[i].name) has no value")
+      }
+      guard value >= slot.lower, value <= slot.upper else {
+        throw BackplaneError(.invalid, "symbol \(compiled.symbols[i].name) is \(value), its bounds are \(slot.lower)…\(slot.upper)",
+                             hint: "compile the graph with other bounds")
+      }
+      symbolBounds[i].value = value
+    }
+    for command in commands {
+      var i = 0
+      for k in command.symbols.indices {  // both ascend by number
+        while symbolBounds[i].number != command.symbols[k].symbol { i += 1 }
+        command.symbols[k].value = Int64(symbolBounds[i].value)
+      }
+    }
+  }
+
+  // MARK: Inputs, outputs, states
+
+  /// Memory for an input at the symbols' upper bounds; dense for the values of the run. The same for the session's life.
+  public func inputPointer(_ id: TensorID) -> UnsafeMutableRawBufferPointer {
+    guard let tensor = inputs.first(where: { $0.id == id }) else { preconditionFailure("\(compiled.graph[id].name) is no input") }
+    return tensor.bytes
+  }
+
+  /// An output's memory after a run; dense for the values of the run.
+  public func outputPointer(_ id: TensorID) -> UnsafeRawBufferPointer {
+    if let tensor = outputs.first(where: { $0.id == id }) ?? inputs.first(where: { $0.id == id }) { return UnsafeRawBufferPointer(tensor.bytes) }
+    preconditionFailure("\(compiled.graph[id].name) is neither an output nor an input")
+  }
+
+  /// Copies elements into an input, from its beginning.
+  public func write<T: BitwiseCopyable>(_ elements: [T], to id: TensorID) {
+    let target = inputPointer(id)
+    elements.withUnsafeBytes {
+      precondition($0.count <= target.count, "\($0.count) bytes for input \(compiled.graph[id].name) of \(target.count)")
+      target.copyMemory(from: $0)
+    }
+  }
+
+  /// The first `count` elements of an output; nil takes all at the symbols' upper bounds.
+  public func read<T: BitwiseCopyable>(_ id: TensorID, as type: T.Type, count: Int? = nil) -> [T] {
+    let source = outputPointer(id)
+    let count = count ?? source.count / MemoryLayout<T>.stride
+    return (0..<count).map { source.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.stride, as: T.self) }
+  }
+
+  /// Fills every state with zeros.
+  public func resetStates() throws(BackplaneError) { for device in buffers { try device.zeroStates() } }
+
+  /// A state's bytes, copied.
+  public func readState(_ id: TensorID) throws(BackplaneError) -> [UInt8] {
+    let (buffer, offset, count) = try state(id)
+    let bytes = Array(try buffer.map(offset: offset, byteCount: count, access: [.read]))
+    try buffer.unmap()
+    return bytes
+  }
+
+  /// Replaces a state's bytes, from its beginning.
+  public func writeState(_ id: TensorID, _ bytes: UnsafeRawBufferPointer) throws(BackplaneError) {
+    let (buffer, offset, count) = try state(id)
+    guard bytes.count <= count else { throw BackplaneError(.invalid, "\(bytes.count) bytes for state \(compiled.graph[id].name) of \(count)") }
+    try buffer.map(offset: offset, byteCount: bytes.count, access: [.write]).copyMemory(from: bytes)
+    try buffer.unmap()
+  }
+
+  private func state(_ id: TensorID) throws(BackplaneError) -> (DeviceBuffer, Int, Int) {
+    guard let home = compiled.memory.homes[id], case .state(let offset)? = compiled.memory.devices[home].slots[id], let buffer = buffers[home].states else {
+      throw BackplaneError(.invalid, "\(compiled.graph[id].name) is no state")
+    }
+    return (buffer, offset, compiled.graph[id].maximumBytes ?? 0)
+  }
+
+  // MARK: Making
+
+  private struct Place: Hashable {
+    var tensor: TensorID
+    var device: Int
+  }
+
+  private static func bindConstants(_ compiled: CompiledGraph, _ constants: [TensorID: ConstantSource]) throws(BackplaneError)
+    -> (byPlace: [Place: WeightBinding], bindings: [WeightBinding], notes: [String]) {
+    var byPlace: [Place: WeightBinding] = [:]
+    var copiedBytes = Array(repeating: 0, count: compiled.devices.count)
+    for program in compiled.programs {
+      for id in program.bindings where compiled.graph[id].role == .constant {
+        let place = Place(tensor: id, device: program.device)
+        if byPlace[place] != nil { continue }
+        let tensor = compiled.graph[id]
+        guard let source = constants[id] else { throw BackplaneError(.invalid, "constant \(tensor.name) was not given") }
+        guard source.byteCount == tensor.maximumBytes else {
+          throw BackplaneError(.invalid, "constant \(tensor.name)\(tensor.shape) of \(tensor.format) has \(tensor.maximumBytes ?? 0) bytes, \(source.byteCount) were given")
+        }
+        let binding = try compiled.runtime.weights.bind(source, on: compiled.devices[program.device], compiled.deviceMemory[program.device])
+        if binding.isCopy { copiedBytes[program.device] += source.byteCount }
+        byPlace[place] = binding
+      }
+    }
+    let notes = copiedBytes.enumerated().filter { $0.element > 0 }.map {
+      "\($0.element) bytes of weights were copied for \(compiled.devices[$0.offset].id), which cannot use host memory as it is"
+    }
+    return (byPlace, Array(byPlace.values), notes)
+  }
+
+  private static func makeCommands(_ compiled: CompiledGraph, _ buffers: [DeviceBuffers], _ weights: [Place: WeightBinding])
+    throws(BackplaneError) -> (commands: [CommandList], moves: [[Move]]) {
+    let plan = compiled.memory
+    func place(_ id: TensorID, _ device: Int) -> (DeviceBuffer, Int) {
+      switch plan.devices[device].slots[id]! {
+      case .io(let offset): (buffers[device].io!, offset)
+      case .arena(let offset): (buffers[device].arena!, offset)
+      case .state(let offset): (buffers[device].states!, offset)
+      case .constant:
+        { (weight: WeightBinding) in (weight.buffer, weight.offset) }(weights[Place(tensor: id, device: device)]!)
+      }
+    }
+    var commands: [CommandList] = []
+    for (p, program) in compiled.programs.enumerated() {
+      let bindings = program.bindings.map { id in
+        let (buffer, offset) = place(id, program.device)
+        return buffer.binding(offset: offset, byteCount: compiled.graph[id].maximumBytes ?? 0)
+      }
+      let info = compiled.compiled[p].info
+      let workspace = info.workspaceByteCount == 0 ? nil
+        : buffers[program.device].arena!.binding(offset: plan.workspaces[p], byteCount: info.workspaceByteCount)
+      commands.append(CommandList(compiled.compiled[p], bindings: bindings, symbols: program.graph.symbols.map(\.number), workspace: workspace))
+    }
+    var moves = Array(repeating: [Move](), count: compiled.programs.count)
+    for copy in plan.copies {
+      let (source, sourceOffset) = place(copy.tensor, copy.from)
+      let (target, targetOffset) = place(copy.tensor, copy.to)
+      moves[copy.before].append(try Move(compiled.graph[copy.tensor], compiled.symbols, from: (source, sourceOffset, buffers[copy.from].address(of: source)),
+                                         to: (target, targetOffset, buffers[copy.to].address(of: target))))
+    }
+    return (commands, moves)
+  }
+}

@@ -1,0 +1,74 @@
+import BackplaneABI
+import BackplaneCore
+import BackplaneRegistry
+import Foundation
+import Synchronization
+
+/// Plugins, devices, threads: everything that graphs are compiled and run with.
+///
+/// An application makes one. Any thread. Sessions and compiled graphs keep it alive.
+public final class Runtime: Sendable {
+  public struct Options: Sendable {
+    /// Workers of the thread pool; nil takes the processors that this process may use. "runtime.threads"
+    /// (`BACKPLANE_RUNTIME_THREADS`) stands in when it is nil.
+    public var threads: Int?
+    /// Libraries, manifests or folders, before those found by the usual search. Absolute paths.
+    public var pluginPaths: [String] = []
+    /// False looks at `pluginPaths` only.
+    public var searchesForPlugins = true
+    public var probe: ProbePolicy = .onChange
+    /// Settings for plugins, such as "cpu.isa"; they win over `BACKPLANE_CPU_ISA`.
+    public var settings: [String: String] = [:]
+    /// Where `BACKPLANE_…` settings are read; empty reads none.
+    public var environment: [String: String] = ProcessInfo.processInfo.environment
+    public var logLevel: LogLevel = .warning
+    public var log: LogHandler = LogMessage.writeToStandardError
+
+    public init() {}
+  }
+
+  public let host: PluginHost
+  public let registry: PluginRegistry
+  public var pool: ThreadPool { host.pool }
+  /// Weights that devices hold, shared by every session of this runtime.
+  let weights = WeightStore()
+  private let opened = Mutex<[Device]?>(nil)
+
+  public init(_ options: Options = Options()) {
+    let settings = PluginHost.settings(from: options.environment).merging(options.settings) { _, explicit in explicit }
+    let pool = ThreadPool(workers: options.threads ?? settings["runtime.threads"].flatMap { Int($0) })
+    host = PluginHost(pool: pool, settings: settings, logLevel: options.logLevel, log: options.log)
+    let search = options.searchesForPlugins
+      ? PluginSearch(explicit: options.pluginPaths, environment: options.environment) : PluginSearch.only(options.pluginPaths)
+    registry = PluginRegistry(host: host.services, search: search, policy: options.probe)
+  }
+
+  /// The host's table outlives the runtime; its threads do not. What still runs then runs on its caller's thread.
+  deinit { host.pool.stop() }
+
+  /// Every device that can be opened, in search order. Opened at the first call.
+  public var devices: [Device] {
+    if let known = opened.withLock({ $0 }) { return known }
+    let devices = registry.openAll()
+    opened.withLock { $0 = devices }
+    return devices
+  }
+
+  /// The device of that ID, such as `cpu` or `opencl:1`; a plugin's name alone means its first device.
+  public func device(_ id: String) throws(BackplaneError) -> Device { try registry.device(id) }
+
+  /// Adds a plugin that is part of this process, such as the oracle. Its table must live as long as the process.
+  public func register(inProcess plugin: UnsafePointer<bp_plugin>) throws(BackplaneError) {
+    try registry.register(plugin)
+    opened.withLock { $0 = nil }
+  }
+
+  /// What a graph may be placed on when the caller names no device: real devices, accelerators first.
+  public var defaultDevices: [Device] {
+    func order(_ device: Device) -> Int {
+      switch device.info.kind { case .gpu: 0; case .npu, .dsp, .fpga, .other: 1; case .cpu: 2; case .reference: 3 }
+    }
+    let real = devices.filter { $0.info.kind != .reference && $0.info[property: "simulated"] == nil }
+    return real.enumerated().sorted { (order($0.element), $0.offset) < (order($1.element), $1.offset) }.map(\.element)
+  }
+}

@@ -1,0 +1,98 @@
+import Backplane
+import Foundation
+
+let opsCommand = Command(
+  name: "ops", summary: "Show which device supports which operator and format, with reasons",
+  positionals: ["[OPERATOR]"], options: [SharedOptions.device, SharedOptions.json] + SharedOptions.runtime
+) { arguments in
+  let runtime = try SharedOptions.makeRuntime(arguments)
+  let devices = arguments["device"] == nil ? runtime.devices : try SharedOptions.devices(arguments, runtime)
+  guard !devices.isEmpty else { throw BackplaneError(.unsupported, "no device can be used", hint: "`backplane devices` says why each plugin is not ready") }
+  var specs = OperatorSpec.all
+  if let name = arguments.positionals.first {
+    guard let spec = OperatorSpec.named(name) else {
+      let near = specs.map(\.name).min { distance($0, name) < distance($1, name) }!
+      throw UsageError("no operator '\(name)'; did you mean '\(near)'?")
+    }
+    specs = [spec]
+  }
+  let rows = try specs.map { spec in (spec, try devices.map { try SupportProbe.support(of: spec, on: $0) }) }
+  if arguments.has("json") {
+    print(try Terminal.json(["operators": rows.map { spec, cells in
+      ["op": spec.name, "level": spec.level.rawValue, "devices": Dictionary(uniqueKeysWithValues: zip(devices.map(\.id), cells.map(\.json)))] as [String: Any]
+    }]))
+    return .success
+  }
+  let width = (rows.map(\.0.name.count).max() ?? 0) + 2
+  print(pad("", width) + devices.map { pad($0.id, 14) }.joined())
+  for (spec, cells) in rows {
+    print(pad(spec.name, width) + cells.map { pad($0.word, 14) }.joined())
+    for (device, cell) in zip(devices, cells) {
+      for refusal in cell.refusals where specs.count == 1 || cell.supported > 0 || devices.count == 1 {
+        print(pad("", width) + Terminal.paint("\(device.id): \(refusal.text)", .dim))
+      }
+    }
+  }
+  return .success
+}
+
+/// Asks a device about small nodes of an operator: one for each format of each operand.
+enum SupportProbe {
+  struct Refusal { var operand: String; var format: String; var why: String; var text: String { "\(operand) \(format): \(why)" } }
+  struct Cell {
+    var supported = 0
+    var refusals: [Refusal] = []
+    var word: String { refusals.isEmpty ? "yes" : supported == 0 ? "no" : "\(supported)/\(supported + refusals.count)" }
+    var json: [String: Any] { ["supported": supported, "refused": refusals.map { ["operand": $0.operand, "format": $0.format, "reason": $0.why] }] }
+  }
+
+  static func support(of spec: OperatorSpec, on device: Device) throws -> Cell {
+    var cell = Cell()
+    for (operand, format, graph) in samples(of: spec) {
+      let verdict = try device.query(try ABIGraph(graph))[0]
+      if verdict.isSupported { cell.supported += 1 } else {
+        cell.refusals.append(Refusal(operand: operand, format: format.name, why: "\(verdict)"))
+      }
+    }
+    return cell
+  }
+
+  /// One-node graphs that the spec allows: each operand in each of its formats, the others in their first.
+  static func samples(of spec: OperatorSpec) -> [(operand: String, format: ElementFormat, graph: Graph)] {
+    var result: [(String, ElementFormat, Graph)] = []
+    for (k, operand) in spec.inputs.enumerated() where operand.formatOf == nil && !operand.isOptional {
+      for format in operand.formats {
+        if result.contains(where: { _ in k > 0 }), format == operand.formats.first { continue }  // seen with the operand before
+        if let graph = sample(spec, varying: k, as: format) { result.append((operand.name, format, graph)) }
+      }
+    }
+    return result
+  }
+
+  /// Tries shapes and required attributes until the spec accepts them.
+  private static func sample(_ spec: OperatorSpec, varying k: Int, as format: ElementFormat) -> Graph? {
+    let candidates: [[Int]] = [[4, 256], [4, 2, 256], [256], [4], [4, 4, 256], [512, 256], [128]]
+    let required = spec.inputs.indices.filter { !spec.inputs[$0].isOptional }
+    let attributes: [[Attribute]] = [[], spec.attributes.filter(\.isRequired).map { Attribute($0.name, .ints([0, 0])) }]
+    var choice = [Int](repeating: 0, count: required.count)
+    while true {
+      for given in attributes {
+        var builder = GraphBuilder()
+        var inputs = [TensorID?](repeating: nil, count: spec.inputs.count)
+        for (slot, i) in required.enumerated() {
+          let operand = spec.inputs[i]
+          let chosen = i == k ? format : operand.formatOf.flatMap { spec.inputIndex($0) }.map { $0 == k ? format : spec.inputs[$0].formats[0] } ?? operand.formats[0]
+          let shape = Shape(candidates[choice[slot]])
+          inputs[i] = chosen.isBlock ? builder.constant(operand.name, chosen, shape) : builder.input(operand.name, chosen, shape)
+        }
+        if let made = try? builder.apply(spec.name, inputs, given) {
+          for case let id? in made { builder.output(id) }
+          return builder.graph
+        }
+      }
+      guard let next = choice.indices.first(where: { choice[$0] + 1 < candidates.count }) else { return nil }
+      for i in 0..<next { choice[i] = 0 }
+      choice[next] += 1
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import Backplane
+import BackplaneModels
+import Foundation
+
+let runCommand = Command(
+  name: "run", summary: "Generate text with a GGUF model",
+  positionals: ["MODEL.gguf"],
+  options: [
+    Option("prompt", "TEXT", "text to go on from (required, or --prompt-file)"), Option("prompt-file", "FILE", "take the prompt from a file"),
+    Option("tokens", "N", "tokens to generate (default 128)"), Option("greedy", nil, "always take the likeliest token"),
+    Option("temperature", "T", "of sampling (default 0.8; 0 is greedy)"), Option("top-k", "K", "sample among the K likeliest (default 40; 0: all)"),
+    Option("top-p", "P", "… among those that hold P of the probability (default 0.95)"),
+    Option("min-p", "P", "… among those at least P times as likely as the likeliest (default 0)"), Option("seed", "N", "of sampling (default 0)"),
+    SharedOptions.device,
+  ] + SharedOptions.model + [
+    Option("fallback", "POLICY", "allow, warn (default) or forbid running a node on another device than the first of --device"),
+    Option("logits", "FILE.npy", "write the logits of the last prompt position, f32[vocabulary]"), SharedOptions.json,
+  ] + SharedOptions.runtime
+) { arguments in
+  let prompt = try readPrompt(arguments)
+  let count = try arguments.int("tokens", 0...Int(Int32.max)) ?? 128
+  var sampler = try Sampler(samplingOptions(arguments))
+  let runtime = try SharedOptions.makeRuntime(arguments)
+  var options = CompileOptions(devices: try SharedOptions.devices(arguments, runtime))
+  if let name = arguments["fallback"] {
+    guard let policy = FallbackPolicy(rawValue: name) else { throw UsageError("--fallback takes allow, warn or forbid, not '\(name)'") }
+    options.fallback = policy
+  }
+  let model = try LanguageModel(path: arguments.positionals[0], options: SharedOptions.modelOptions(arguments))
+  let ids = model.tokenizer.encode(prompt)
+  guard !ids.isEmpty else { throw UsageError("the prompt is empty and the model has no beginning-of-sequence token") }
+  Terminal.progress("compiling for \(options.devices.map(\.id).joined(separator: ", ")) …")
+  let generator = try TextGenerator(model, on: runtime, options: options)
+  Terminal.progress("")
+
+  let streams = !arguments.has("json")
+  var text = UTF8Stream()
+  var whole = ""
+  if streams { Terminal.write(prompt) }
+  if let file = arguments["logits"] {
+    let logits = try generator.feed(ids)
+    try NumpyFile.write(Array(logits), shape: [logits.count], to: file)
+    try generator.reset()
+  }
+  let result = try generator.generate(from: ids, count: count, sampler: &sampler) { token in
+    let piece = text.append(model.tokenizer.bytes(of: token))
+    whole += piece
+    if streams { Terminal.write(piece) }
+    return true
+  }
+  let rest = text.finish()
+  whole += rest
+  try model.file.checkUnchanged()
+  let peak = MemoryReport.current().peakResident
+  if streams {
+    Terminal.write(rest + "\n")
+    let line = "prompt \(result.promptTokenCount) tokens at \(Terminal.rounded(result.promptTokensPerSecond, 1)) tokens/s, "
+      + "decode \(result.decodedTokenCount) tokens at \(Terminal.rounded(result.decodeTokensPerSecond, 1)) tokens/s, peak memory \(Terminal.bytes(peak)), "
+      + "\(runtime.pool.workerCount) threads, \(placementLine(generator.compiled))"
+    Terminal.writeError(Terminal.paint(line, .dim, onError: true) + "\n")
+  } else {
+    print(try Terminal.json([
+      "text": whole, "token_ids": result.tokens.map(Int.init), "prompt_token_ids": ids.map(Int.init),
+      "prompt_tokens_per_second": result.promptTokensPerSecond, "decode_tokens_per_second": result.decodeTokensPerSecond,
+      "peak_memory_bytes": peak, "placement": try JSONSerialization.jsonObject(with: Data(generator.compiled.report.json.utf8)),
+      "ending": result.ending.rawValue, "threads": runtime.pool.workerCount,
+    ]))
+  }
+  return .success
+}
+
+private func readPrompt(_ arguments: Arguments) throws -> String {
+  switch (arguments["prompt"], arguments["prompt-file"]) {
+  case (let text?, nil): return text
+  case (nil, let file?):
+    do { return try String(contentsOfFile: file, encoding: .utf8) } catch {
+      throw BackplaneError(.file, "the prompt cannot be read: \(error.localizedDescription)", subject: file)
+    }
+  case (nil, nil): throw UsageError("run needs --prompt TEXT or --prompt-file FILE")
+  case (_?, _?): throw UsageError("give --prompt or --prompt-file, not both")
+  }
+}
+
+private func samplingOptions(_ arguments: Arguments) throws -> SamplingOptions {
+  if arguments.has("greedy") { return .greedy }
+  return SamplingOptions(
+    temperature: try arguments.double("temperature", 0...100) ?? 0.8, topK: try arguments.int("top-k", 0...Int.max) ?? 40,
+    topP: try arguments.double("top-p", 0...1) ?? 0.95, minP: try arguments.double("min-p", 0...1) ?? 0,
+    seed: UInt64(try arguments.int("seed", 0...Int.max) ?? 0))
+}
+
+/// `cpu: 289 nodes`, one part a device.
+func placementLine(_ compiled: CompiledGraph) -> String {
+  Dictionary(grouping: compiled.report.entries, by: \.device).sorted { $0.key < $1.key }
+    .map { "\($0.key): \($0.value.count) nodes" }.joined(separator: ", ")
+}

@@ -1,0 +1,67 @@
+import Backplane
+import BackplaneModels
+import BackplaneReference
+import Foundation
+
+/// Options that several commands take, and what they mean.
+enum SharedOptions {
+  static let device = Option("device", "ID", "cpu, opencl, vulkan, npu, reference, auto (default), or PLUGIN:INDEX; several with commas")
+  static let threads = Option("threads", "N", "threads of the pool (default: the processors of this machine)")
+  static let plugin = Option("plugin", "PATH", "also load this plugin library; may be given again")
+  static let set = Option("set", "KEY=VALUE", "a setting for plugins, such as cpu.isa=avx2; may be given again")
+  static let json = Option("json", nil, "print one JSON object as the last line")
+  static let runtime = [threads, plugin, set]
+
+  /// A runtime as the command line asks, with the oracle registered as device `reference`.
+  static func makeRuntime(_ arguments: Arguments) throws -> Runtime {
+    var options = Runtime.Options()
+    options.threads = try arguments.int("threads", 1...1024)
+    options.pluginPaths = arguments.all("plugin").map { URL(fileURLWithPath: $0).standardizedFileURL.path }
+    for setting in arguments.all("set") {
+      let parts = setting.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else { throw UsageError("--set takes KEY=VALUE, not '\(setting)'") }
+      options.settings[parts[0]] = parts[1]
+    }
+    let runtime = Runtime(options)
+    try runtime.register(inProcess: ReferencePlugin.table)
+    return runtime
+  }
+
+  /// The devices that `--device` names, preferred first.
+  static func devices(_ arguments: Arguments, _ runtime: Runtime) throws -> [Device] {
+    let names = (arguments["device"] ?? "auto").split(separator: ",").map(String.init)
+    var devices: [Device] = []
+    for name in names {
+      if name == "auto" { devices += runtime.defaultDevices } else { devices.append(try runtime.device(name)) }
+    }
+    guard !devices.isEmpty else {
+      throw BackplaneError(.unsupported, "no device can be used", hint: "`backplane devices` says why each plugin is not ready")
+    }
+    return devices
+  }
+
+  /// Options of a language model's graph.
+  static let model = [
+    Option("context", "N", "tokens that the cache holds (default: the model's limit, 4096 at most)"),
+    Option("batch", "N", "most prompt tokens of one run (default 512)"),
+    Option("cache-format", "FORMAT", "element format of the key and value caches: f16 (default), f32, bf16, q8_0, q4_0"),
+    Option("numerics", "CLASS", "standard (default), strict or fast: what kernels may do to accuracy"),
+  ]
+
+  static func modelOptions(_ arguments: Arguments) throws -> LanguageModel.Options {
+    var options = LanguageModel.Options()
+    options.contextLength = try arguments.int("context", 1...Int(Int32.max))
+    options.maximumTokens = try arguments.int("batch", 1...65536) ?? 512
+    if let name = arguments["cache-format"] {
+      guard let format = ElementFormat.named(name), ["f16", "f32", "bf16", "q8_0", "q4_0"].contains(name) else {
+        throw UsageError("--cache-format takes f16, f32, bf16, q8_0 or q4_0, not '\(name)'")
+      }
+      options.cacheFormat = format
+    }
+    if let name = arguments["numerics"] {
+      guard let numerics = Numerics(rawValue: name) else { throw UsageError("--numerics takes standard, strict or fast, not '\(name)'") }
+      options.numerics = numerics
+    }
+    return options
+  }
+}
