@@ -508,3 +508,18 @@ private let orders: [(name: String, dot: @Sendable ([Float], [Float]) -> Float)]
     #expect(!judge(try expected(.nothing), result.values.map { Float($0) }).passed)
   }
 }
+
+@Suite struct AttributeBoundTests {
+  /// 0.1 is no f32. A kernel may round it or not, also where the result cancels.
+  @Test func floatAttributesMayBeUsedAsGivenOrAsF32() throws {
+    let x = f32([-1, 3])
+    let scaled = try evaluate("scale", [x], [Attribute("factor", .float(0.1)), Attribute("offset", .float(0.1))])[0]!
+    #expect(judge(scaled, [Float(-1 * 0.1 + 0.1), Float(3 * 0.1 + 0.1)]).passed)
+    #expect(judge(scaled, [-1 * Float(0.1) + Float(0.1), 3 * Float(0.1) + Float(0.1)]).passed)
+    let weight = f32([Double(Float(-0.1)), 1])
+    let norm = try evaluate("rms_norm", [f32([1, 2], [1, 1]), weight], [Attribute("weight_offset", .float(0.1)), Attribute("epsilon", .float(0))])[0]!
+    #expect(judge(norm, [0, Float(1.1)]).passed)
+    #expect(judge(norm, [Float(Double(Float(-0.1)) + 0.1), Float(1.1)]).passed)
+    #expect(!judge(norm, [1e-7, Float(1.1)]).passed)
+  }
+}
