@@ -2,6 +2,7 @@ import BackplaneABI
 import BackplaneCore
 import Dispatch
 import Foundation
+import Synchronization
 
 /// The plugin as a host sees it: found beside the test binary, opened once.
 enum CPUPlugin {
