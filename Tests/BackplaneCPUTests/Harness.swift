@@ -126,8 +126,12 @@ final class TestDevice: @unchecked Sendable {
     }
     (self.instance, handle, self.functions) = (instance!, device!, functions!)
   }
-  deinit {
+  func destroyBuffers() {
     for buffer in buffers.withLock({ $0 }) { functions.pointee.buffer_destroy(handle, buffer) }
+    buffers.withLock { $0 = [] }
+  }
+  deinit {
+    destroyBuffers()
     CPUPlugin.table.pointee.device_close(handle)
     CPUPlugin.table.pointee.instance_destroy(instance)
   }
