@@ -77,6 +77,8 @@ enum SupportProbe {
     var names: [String] = []
     for i in required { for name in spec.inputs[i].shape.extentNames where !names.contains(name) { names.append(name) } }
     let few = [[]] + names.map { [$0] } + names.indices.flatMap { i in names[(i + 1)...].map { [names[i], $0] } }
+    // What a spread stands for: nothing beside named extents, else the whole shape.
+    let whole = names.isEmpty ? [4, 256] : []
     for small in few {
       for given in attributes {
         var builder = GraphBuilder()
@@ -84,7 +86,7 @@ enum SupportProbe {
         for i in required {
           let operand = spec.inputs[i]
           let chosen = i == k ? format : operand.formatOf.flatMap { spec.inputIndex($0) }.map { $0 == k ? format : spec.inputs[$0].formats[0] } ?? operand.formats[0]
-          let shape = Shape(extents(operand.shape, small))
+          let shape = Shape(extents(operand.shape, small, whole))
           inputs[i] = chosen.isBlock ? builder.constant(operand.name, chosen, shape) : builder.input(operand.name, chosen, shape)
         }
         if let made = try? builder.apply(spec.name, inputs, given) {
@@ -96,8 +98,9 @@ enum SupportProbe {
     return nil
   }
 
-  private static func extents(_ pattern: ShapePattern, _ small: [String]) -> [Int] {
-    if pattern.isRuled || (pattern.prefix + pattern.suffix).isEmpty { return [4, 256] }
+  private static func extents(_ pattern: ShapePattern, _ small: [String], _ whole: [Int]) -> [Int] {
+    if pattern.isRuled { return [4, 256] }
+    if pattern.spread != .none, (pattern.prefix + pattern.suffix).isEmpty { return whole }
     return (pattern.prefix + pattern.suffix).map { word in
       switch word {
       case .extent(let name): small.contains(name) ? 4 : 256
