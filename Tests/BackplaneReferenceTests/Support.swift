@@ -12,10 +12,18 @@ final class Memory {
     bytes.copyBytes(from: given)
     view = TensorView(bytes.baseAddress!, format, shape)
   }
+  /// The same row again and again.
+  init(_ format: ElementFormat, rows: Int, _ row: [UInt8]) {
+    bytes = .allocate(byteCount: rows * row.count, alignment: 64)
+    for i in 0..<rows { UnsafeMutableRawBufferPointer(rebasing: bytes[i * row.count..<(i + 1) * row.count]).copyBytes(from: row) }
+    view = TensorView(bytes.baseAddress!, format, [rows, row.count / format.blockBytes * format.blockElements])
+  }
   convenience init(_ format: ElementFormat, _ shape: [Int], _ values: [Double]) {
     try! self.init(format, shape, bytes: ReferenceTensor(format, shape, values: values).encoded())
   }
   deinit { bytes.deallocate() }
+
+  func decoded() -> [Double] { withExtendedLifetime(self) { view.decoded() } }
 }
 
 func f32(_ shape: [Int], _ values: [Double]) -> Memory { Memory(.f32, shape, values) }
@@ -32,16 +40,20 @@ func evaluate(_ op: String, _ inputs: [Memory?], _ attributes: [Attribute] = [],
 
 /// The first output's values, rounded to its format.
 func values(_ op: String, _ inputs: [Memory?], _ attributes: [Attribute] = []) throws -> [Double] {
-  try rounded(evaluate(op, inputs, attributes)[0]!)
+  try rounded(try evaluate(op, inputs, attributes)[0]!)
 }
 
 func rounded(_ tensor: ReferenceTensor) throws -> [Double] {
-  Memory(tensor.format, tensor.shape, bytes: try tensor.encoded()).view.decoded()
+  Memory(tensor.format, tensor.shape, bytes: try tensor.encoded()).decoded()
 }
 
 /// What the judge says of a kernel's f32 result.
 func judge(_ expected: ReferenceTensor, _ actual: [Float]) -> Judgement {
   actual.withUnsafeBytes { Judge.compare(expected: expected, actual: $0) }
+}
+
+func judge(_ expected: ReferenceTensor, _ actual: Memory) -> Judgement {
+  withExtendedLifetime(actual) { Judge.compare(expected: expected, actual: actual.view) }
 }
 
 extension Array where Element == Double {
