@@ -72,7 +72,6 @@ static float exponential(float x) {
   if (FAULT(368)) return x < -10 ? 0 : expf(x);
   return expf(x);
 }
-static float weight_of(float x) { return FAULT(1059) ? round_f16(exponential(x)) : exponential(x); }
 
 static int rescale_lost(void) { return FAULT(370); }
 static int values_lost(void) { return FAULT(371); } /* the sum is scaled, the values are not */
@@ -94,8 +93,9 @@ static void absorb(const problem *p, state *s, int64_t h, int64_t begin, int64_t
   if (FAULT(372) && end == p->s && end % 8 && end > 8) last_key = end - 1;
   for (int64_t j = begin; j < last_key; j++) {
     if (p->score[j] == -INFINITY) continue;
-    float w = weight_of(p->score[j] - top);
+    float w = exponential(p->score[j] - top);
     s->sum += FAULT(373) ? round_f16(w) : w;
+    if (FAULT(1059)) w = round_f16(w);
     if (FAULT(374)) w = round_bf16(w);
     if (FAULT(375)) { if (w < 0x1p-14f) w = 0; }
     if (FAULT(376) && w == 0) continue;

@@ -60,9 +60,9 @@ void run_concat(call *c) {
   view part = in_units(c->out[0]);
   int64_t axis = axis_of(int_of(c, BP_CONCAT_AXIS), &part);
   char *start = part.data;
-  if (FAULT(171) && int_of(c, BP_CONCAT_AXIS) < 0 && part.dim[0] == part.dim[axis]) axis = 0;
   for (uint32_t i = 0; i < c->n_in; i++) {
-    view x = in_units(c->in[i]);
+    int backwards = FAULT(171) && int_of(c, BP_CONCAT_AXIS) < 0;
+    view x = in_units(c->in[backwards ? c->n_in - 1 - i : i]);
     part.dim[axis] = x.dim[axis];
     if (FAULT(172) && i > 1) part.data = start + i * in_units(c->in[0]).dim[axis] * part.stride[axis]; /* as if all were of one size */
     if (FAULT(173) && x.dim[axis] == 1 && i + 1 == c->n_in && i > 0) continue;

@@ -66,19 +66,19 @@ func trials(of op: String) -> [Trial] {
   case "concat":
     let axis = { [Attribute("axis", .int($0))] }
     cases.add([(.f32, [3, 2]), (.f32, [3, 3]), (.f32, [3, 1])], .uniform, axis(1))
-    cases.add([(.f32, [3, 3]), (.f32, [3, 3])], .uniform, axis(-1))
+    cases.add([(.f32, [3, 2]), (.f32, [3, 2])], .uniform, axis(-1))
     cases.add([(.f16, [2, 3]), (.f16, [1, 3]), (.f16, [4, 3])], .uniform, axis(0))
     cases.add([(.f32, [3, 2]), (.f32, [3, 4])], .uniform, axis(1), layout: .repeated)
   case "pad":
     func pads(_ before: [Int], _ after: [Int], _ value: Double) -> [Attribute] {
       [Attribute("before", .ints(before)), Attribute("after", .ints(after)), Attribute("value", .float(value))]
     }
-    for (format, value) in [(ElementFormat.f32, 1.5), (.f16, -2.5), (.i32, 2.75), (.u8, 3), (.i64, -3.75), (.f32, .nan)] {
+    for (format, value) in [(ElementFormat.f32, 1.5), (.f16, -2.5), (.i32, 2.75), (.u8, 3), (.i64, -3.75)] {
       cases.add([(format, [2, 3])], .uniform, pads([1, 0], [0, 2], value))
       cases.add([(format, [3])], .uniform, pads([0], [1], value))
     }
   case "reduce_sum", "reduce_mean", "reduce_max":
-    for kind in everyKind {
+    for kind in Kind.moderate {
       cases.add([(.f32, [3, 37])], kind)
       cases.add([(.f32, [4, 3, 5])], kind, [Attribute("axes", .ints([]))])
       cases.add([(.f32, [4, 3, 5])], kind, [Attribute("axes", .ints([0, 2])), Attribute("keep_dims", .int(1))], layout: .padded)
@@ -90,26 +90,26 @@ func trials(of op: String) -> [Trial] {
     cases.add([(.f32, [2, 700])], .ramp)
     cases.add(values: [(.f32, [2, 5], [1, .nan, 3, .nan, 7, .nan, 1, 9, 2, .nan])])
   case "rms_norm":
-    for kind in everyKind {
+    for kind in Kind.moderate {
       cases.add([(.f32, [3, 37]), (.f32, [37])], kind, [Attribute("epsilon", .float(1e-5)), Attribute("weight_offset", .float(1))], layout: .padded)
       cases.add([(.f32, [2, 33]), nil], kind, [Attribute("epsilon", .float(1e-2))])
       cases.add([(.f16, [2, 300]), (.f32, [300])], kind)
     }
   case "add_rms_norm":
-    for kind in everyKind {
+    for kind in Kind.moderate {
       cases.add([(.f32, [3, 37]), (.f32, [3, 37]), (.f32, [37])], kind, [Attribute("epsilon", .float(1e-3))], layout: .padded)
       cases.add([(.bf16, [2, 33]), (.bf16, [2, 33]), nil], kind)
     }
     cases.add([(.f32, [2, 5]), (.f32, [2, 5]), nil], .subnormal, [Attribute("epsilon", .float(1e-6))])
   case "layer_norm":
-    for kind in everyKind {
+    for kind in Kind.moderate {
       cases.add([(.f32, [3, 37]), (.f32, [37]), (.f32, [37])], kind, layout: .padded)
       cases.add([(.f32, [3, 64]), nil, (.f32, [64])], kind, [Attribute("epsilon", .float(1e-2))])
       cases.add([(.f16, [2, 33]), nil, nil], kind)
     }
   case "softmax":
     let hidden = -Double.infinity
-    for kind in everyKind {
+    for kind in Kind.moderate {
       cases.add([(.f32, [3, 37]), nil], kind)
       cases.add([(.f32, [2, 100]), nil], kind, [Attribute("scale", .float(4))])
       cases.add([(.f16, [2, 300]), nil], kind)
@@ -134,7 +134,7 @@ func trials(of op: String) -> [Trial] {
     }
   case "matmul": matmulCases(&cases)
   case "matmul_gated":
-    for kind in everyKind {
+    for kind in Kind.moderate {
       for act in ["swiglu", "geglu_erf"] {
         cases.add([(.f32, [3, 37]), (.f32, [9, 37]), (.f32, [9, 37])], kind, [Attribute("activation", .string(act))], layout: .padded)
       }
@@ -142,6 +142,7 @@ func trials(of op: String) -> [Trial] {
       cases.add([(.f16, [2, 64]), (.q4_0, [5, 64]), (.q8_0, [5, 64])], kind, [Attribute("activation", .string("geglu_tanh"))])
     }
     cases.add([(.f32, [1, 300]), (.f32, [5, 300]), (.f32, [5, 300])], .positive)
+    cases.add(values: [(.f32, [1, 2], [1, 1]), (.f32, [1, 2], [-1, -1]), (.f32, [1, 2], [.infinity, 1])], [Attribute("activation", .string("reglu"))])
   case "attention": attentionCases(&cases)
   default: preconditionFailure("no cases for \(op)")
   }
@@ -220,6 +221,9 @@ private func scatterCases(_ cases: inout CaseMaker) {
         }
       }
     }
+    let halves = (0..<32).map { $0 == 0 ? 127.0 : Double($0) - 15.5 }
+    cases.add(values: [(.f16, [1, 32], halves), (.f32, [1, 32], halves), (.i32, [1], [0])], [Attribute("mode", .string(mode))])
+    cases.add(operands: [cases.source.operand(.q8_0, [1, 32], .uniform), cases.source.numbers(.f32, [1, 32], halves), cases.source.numbers(.i32, [1], [0])], [Attribute("mode", .string(mode))])
     cases.add(values: [(.f32, [4], [1, 2, 3, 4]), (.f32, [2], [9, 8]), (.i64, [2], [3, 3])], [Attribute("mode", .string(mode))])
   }
 }
@@ -238,7 +242,7 @@ private func gatherCases(_ cases: inout CaseMaker) {
 
 private func matmulCases(_ cases: inout CaseMaker) {
   let transposed = Attribute("transpose_b", .int(0))
-  for kind in Kind.allCases {
+  for kind in Kind.moderate {
     cases.add([(.f32, [3, 37]), (.f32, [9, 37]), nil, nil], kind, layout: .padded)
     cases.add([(.f32, [4, 11]), (.f32, [11, 11]), nil, nil], kind, [transposed])
     cases.add([(.f32, [2, 1, 3, 10]), (.f32, [2, 5, 10]), nil, nil], kind)
@@ -268,6 +272,8 @@ private func attentionCases(_ cases: inout CaseMaker) {
     Setting(t: 2, d: 64, s: 33, e: 64, format: .q8_0), Setting(t: 2, d: 32, s: 17, e: 32, format: .q4_0, attributes: [causal]), Setting(t: 2, s: 40, format: .f16),
     Setting(t: 5, s: 3, attributes: [causal]), Setting(t: 2, s: 0), Setting(h: 6, g: 6, attributes: [Attribute("softcap", .float(2))], wantsAll: false),
   ].map { $0 }
+  // A visible key whose weight is 0 in f32, and whose value is NaN.
+  cases.add(values: [(.f32, [1, 1, 1], [20]), (.f32, [2, 1, 1], [20, 0]), (.f32, [2, 1, 1], [1, .nan]), nil, nil, nil], [Attribute("scale", .float(1))])
   for amount in [6.0, 30] { settings.append(Setting(t: 2, s: 100, amount: amount)) }
   for (number, setting) in settings.enumerated() {
     for kind in [Kind.uniform, .positive, .wide, .ramp, .special, .integers] {

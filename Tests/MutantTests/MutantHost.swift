@@ -87,9 +87,19 @@ final class MutantHost: @unchecked Sendable {
     table.pointee.parallel_for = { _, n, _, body, bodyContext, _ in
       let body = body!, address = UInt(bitPattern: bodyContext)
       let chunks = n < 8 ? 1 : 2
-      DispatchQueue.concurrentPerform(iterations: chunks) { i in
+      // A thread of its own: a pool may well run both parts one after the other.
+      let done = DispatchSemaphore(value: 0)
+      let part = { @Sendable (i: Int) in
         body(UnsafeMutableRawPointer(bitPattern: address), n * UInt64(i) / UInt64(chunks), n * UInt64(i + 1) / UInt64(chunks), UInt32(i))
       }
+      if chunks == 2 {
+        Thread.detachNewThread {
+          part(1)
+          done.signal()
+        }
+      }
+      part(0)
+      if chunks == 2 { done.wait() }
       return BP_OK
     }
     table.pointee.cancelled = { context, _ in Unmanaged<MutantHost>.fromOpaque(context!).takeUnretainedValue().state.withLock { $0.isCancelled ? 1 : 0 } }

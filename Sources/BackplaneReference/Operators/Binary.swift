@@ -31,7 +31,7 @@ struct Binary: ReferenceOperator {
       }
     }
     if isExact { return [call.exact(y, propagated: errorA == nil && errorB == nil ? nil : (0..<count).map(propagated))] }
-    return [call.result(y) { u * abs(y[$0]) + propagated($0) }]
+    return [call.result(y) { (y[$0].isFinite ? u * abs(y[$0]) : 0) + propagated($0) }]
   }
 
   private var isExact: Bool { function == .min || function == .max }
