@@ -243,13 +243,15 @@ private func twoAtOnce(_ device: MutantDevice) throws -> String? {
   let buffers = try memory.map { try device.buffer($0, bytes: 16) }
   defer { buffers.forEach { device.functions.buffer_destroy(device.handle, $0) } }
   nonisolated(unsafe) let (handle, all) = (program, buffers)
-  let done = DispatchSemaphore(value: 0)
+  let (started, done) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
   Thread.detachNewThread {
-    for _ in 0..<10 { try? device.run(handle, [binding(all[1], bytes: 16), binding(all[3], bytes: 16)]) }
+    started.signal()
+    for _ in 0..<30 { try? device.run(handle, [binding(all[1], bytes: 16), binding(all[3], bytes: 16)]) }
     done.signal()
   }
+  started.wait()
   var isRight = true
-  for _ in 0..<10 {
+  for _ in 0..<30 {
     memory[2][0] = -1
     try device.run(program, [binding(buffers[0], bytes: 16), binding(buffers[2], bytes: 16)])
     isRight = isRight && memory[2][0] == 0
