@@ -249,7 +249,7 @@ static void harm_data(bp_device d, bp_program p, float *a, float *y) {
   if (d->deed == reads_behind_input) { volatile float x = a[n]; (void)x; }
   if (d->deed == writes_into_input) a[0] += 1;
   if (d->deed == writes_first_binding_late) { if (d->last_output) d->last_output[0] = 0; d->last_output = y; }
-  if (d->deed == nondeterministic) { uint32_t bits; memcpy(&bits, y, 4); bits ^= (uint32_t)d->executions & 1; memcpy(y, &bits, 4); }
+  if (d->deed == nondeterministic) { uint32_t bits; memcpy(&bits, y, 4); bits ^= (uint32_t)d->executions >> 1 & 1; memcpy(y, &bits, 4); }
 }
 static bp_status execute(bp_device d, const bp_submission *s, bp_error *e) {
   d->executions++;
