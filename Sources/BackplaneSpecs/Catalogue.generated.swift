@@ -573,7 +573,7 @@ private func spec_hardsigmoid() -> OperatorSpec {
     semantics: [
       "y = max(0, min(1, alpha x + beta))",
     ],
-    numerics: NumericsSpec(.rounding, roundings: 2),
+    numerics: NumericsSpec(.rounding, roundings: 3),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 
@@ -632,7 +632,7 @@ private func spec_leaky_relu() -> OperatorSpec {
     semantics: [
       "y = x for x >= 0, else alpha x",
     ],
-    numerics: NumericsSpec(.rounding, roundings: 1),
+    numerics: NumericsSpec(.rounding, roundings: 2),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 

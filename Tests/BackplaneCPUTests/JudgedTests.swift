@@ -144,8 +144,8 @@ import _TestSupport
     }
   }
 
-  @Test func integerProducts() throws {
-    let device = try TestDevice()
+  @Test(arguments: levels) func integerProducts(isa: String) throws {
+    let device = try TestDevice(["cpu.isa": isa])
     var random = Random(5)
     for (a, b) in [(ElementFormat.i8, ElementFormat.i8), (.u8, .i8), (.i8, .u8), (.u8, .u8)] {
       for (m, n, k) in [(1, 1, 1), (3, 5, 17), (7, 33, 130), (2, 3, 0)] {
@@ -158,6 +158,7 @@ import _TestSupport
         try judge(device, "qlinear_matmul", [x, w, random.positive([m]), Value(.f32, [1], [0.25]), random.positive([1], 20...200), nil, random.value(b, [n])])
       }
     }
+    try judge(device, "matmul_integer", [random.value(.u8, [2, 70]), random.value(.i8, [3, 70]), Value(.i32, [1], [1e6])])
     try judge(device, "matmul_integer", [random.value(.u8, [2, 1, 3, 9]), random.value(.i8, [4, 5, 9])])
   }
 

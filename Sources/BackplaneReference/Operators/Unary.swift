@@ -79,7 +79,7 @@ struct Unary: ReferenceOperator {
     },
     "leaky_relu": Unary { call in
       let alpha = call.float("alpha")
-      return ({ $0 < 0 ? alpha * $0 : $0 }, { x, y in x < 0 ? u * abs(y) + eta : 0 })
+      return ({ $0 < 0 ? alpha * $0 : $0 }, { x, y in x < 0 ? 2 * u * abs(y) + eta : 0 })
     },
     "relu_squared": ulp(1, absolute: eta) { relu($0) * relu($0) },
     "hardsigmoid": Unary { call in
@@ -101,9 +101,9 @@ struct Unary: ReferenceOperator {
 
   private static func unit(_ x: Double) -> Double { x.isNaN ? x : min(max(x, 0), 1) }
 
-  /// Of slope + offset limited to 0 ... 1, two roundings: nothing far from the line's ends.
+  /// Of slope + offset limited to 0 ... 1, two roundings and one for factors that are not read as f32: nothing far from the line's ends.
   private static func ofLine(_ product: Double, _ offset: Double) -> Double {
-    let error = 2 * u * (abs(product) + abs(offset)) + eta
+    let error = 3 * u * (abs(product) + abs(offset)) + eta
     return product + offset < -error || product + offset > 1 + error ? 0 : error
   }
 
