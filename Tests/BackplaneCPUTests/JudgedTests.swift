@@ -197,6 +197,7 @@ import _TestSupport
     var random = Random(8)
     let options: [[Attribute]] = [
       [], [float("temperature", 0)], [float("temperature", 0.4)], [float("temperature", 3), int("top_k", 5)], [float("top_p", 0.8)], [float("min_p", 0.1)],
+      [float("min_p", 0.1), float("temperature", 3)],
       [int("top_k", 20), float("top_p", 0.7), float("min_p", 0.05), float("temperature", 0.7)], [float("top_p", 0)], [int("top_k", 1)],
     ]
     for attributes in options {
@@ -218,7 +219,7 @@ import _TestSupport
           format.isBlock ? Value(format, shape, bytes: [UInt8](repeating: 0, count: shape.reduce(1, *) / format.blockElements * format.blockBytes))
             : random.value(format, shape)
         }
-        let positions = Value(.i32, [t], (0..<t).map { Double($0 * 2 % 47) })
+        let positions = Value(.i32, [t], (0..<t).map { Double(30 + $0 * 2 % 47) })  // some lie behind the cache
         let weights = [random.value(format, [h, d, k]), random.value(format, [g, d, k]), random.value(format, [g, e, k])]
         let inputs: [Value?] = [random.value(format, [t, k])] + weights + [positions, random.positive([d / 2]), try cache(caches.0, [50, g, d]), try cache(caches.1, [50, g, e])]
         try judge(device, "qkv_rope_cache", inputs)

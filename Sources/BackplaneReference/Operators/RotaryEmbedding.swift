@@ -29,7 +29,7 @@ struct RotaryEmbedding: ReferenceOperator {
             y[a] = scale * (x[a] * c - x[b] * s)
             y[b] = scale * (x[a] * s + x[b] * c)
             guard call.wantsBounds else { continue }
-            let bound = times(abs(scale), relative * (abs(x[a]) + abs(x[b])) + (incoming.map { $0[a] + $0[b] } ?? 0)) + 2 * eta
+            let bound = times(abs(scale), relative * (abs(x[a]) + abs(x[b])) + (incoming.map { $0[a] + $0[b] } ?? 0)) + 2 * eta * (1 + abs(scale))
             own[a] = bound
             own[b] = bound
           }

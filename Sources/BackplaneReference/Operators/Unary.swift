@@ -22,9 +22,9 @@ struct Unary: ReferenceOperator {
 
   private static func exact(_ f: @escaping @Sendable (Double) -> Double) -> Unary { Unary { _ in (f, nil) } }
 
-  /// Right within `ulp` ulp, an ulp being 2u|y|, and `absolute` more.
+  /// Right within `ulp` ulp, an ulp being 2u|y|, and `absolute` more; an infinity (log 0, 1 / 0) or NaN must be one.
   private static func ulp(_ ulp: Double, absolute: Double = 0, _ f: @escaping @Sendable (Double) -> Double) -> Unary {
-    Unary { _ in (f, { _, y in 2 * u * ulp * abs(y) + absolute }) }
+    Unary { _ in (f, { _, y in y.isFinite ? 2 * u * ulp * abs(y) + absolute : 0 }) }
   }
 
   static let operators: [String: any ReferenceOperator] = simple.merging(piecewise) { a, _ in a }
@@ -58,7 +58,7 @@ struct Unary: ReferenceOperator {
       let (factor, offset) = (call.float("factor"), call.float("offset"))
       let (ofFactor, ofOffset) = (call.roundingOfAttribute("factor"), call.roundingOfAttribute("offset"))
       return ({ $0 * factor + offset }, { x, y in
-        unlessOverflowing(abs(x * factor), u * abs(x * factor) + times(abs(x), ofFactor) + ofOffset + u * abs(y) + eta)
+        !x.isFinite ? 0 : unlessOverflowing(abs(x * factor), u * abs(x * factor) + times(abs(x), ofFactor) + ofOffset + u * abs(y) + eta)
       })
     },
     "softcap": Unary { call in
