@@ -42,9 +42,8 @@ struct OutputBound {
   private let flushed: Double
 
   func total(_ value: Double, own: Double) -> Double {
-    if !value.isFinite { return own.isNaN || own == .infinity ? own : 0 }
-    let total = own + unit * (abs(value) + own) + tiny + flushed
-    return total
+    if !own.isFinite { return own }
+    return value.isFinite ? own + unit * (abs(value) + own) + tiny + flushed : 0
   }
 }
 

@@ -95,7 +95,7 @@ public struct ReferenceInterpreter: Sendable {
   public func run(graph: Graph, bindings: [TensorID: TensorView], symbols: SymbolValues = [:], isCancelled: () -> Bool = { false },
                   observe: ((Int, [ReferenceTensor?]) -> Void)? = nil) throws(BackplaneError) -> [ReferenceTensor] {
     let memory = try write(graph, bindings, symbols, isCancelled, observe)
-    return graph.outputs.map { ReferenceTensor((bindings[$0] ?? memory[$0]!.view)) }
+    return withExtendedLifetime(memory) { graph.outputs.map { ReferenceTensor(bindings[$0] ?? memory[$0]!.view) } }
   }
 
   /// Runs a graph whose outputs all have memory.

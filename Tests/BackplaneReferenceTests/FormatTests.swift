@@ -15,7 +15,7 @@ private let blockFormats = ElementFormat.all.filter(\.isBlock)
     let expected = data[(4 + count * format.blockBytes)...].withUnsafeBytes { raw in
       (0..<elements).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self) }
     }
-    let decoded = memory.view.decoded().map { Float($0).bitPattern }
+    let decoded = memory.decoded().map { Float($0).bitPattern }
     #expect(decoded.count == expected.count)
     let different = decoded.indices.filter { decoded[$0] != expected[$0] }
     #expect(different.isEmpty, "first at \(different.first ?? -1) of \(elements)")

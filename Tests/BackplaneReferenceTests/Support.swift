@@ -16,6 +16,8 @@ final class Memory {
     try! self.init(format, shape, bytes: ReferenceTensor(format, shape, values: values).encoded())
   }
   deinit { bytes.deallocate() }
+
+  func decoded() -> [Double] { withExtendedLifetime(self) { view.decoded() } }
 }
 
 func f32(_ shape: [Int], _ values: [Double]) -> Memory { Memory(.f32, shape, values) }
@@ -32,16 +34,20 @@ func evaluate(_ op: String, _ inputs: [Memory?], _ attributes: [Attribute] = [],
 
 /// The first output's values, rounded to its format.
 func values(_ op: String, _ inputs: [Memory?], _ attributes: [Attribute] = []) throws -> [Double] {
-  try rounded(evaluate(op, inputs, attributes)[0]!)
+  try rounded(try evaluate(op, inputs, attributes)[0]!)
 }
 
 func rounded(_ tensor: ReferenceTensor) throws -> [Double] {
-  Memory(tensor.format, tensor.shape, bytes: try tensor.encoded()).view.decoded()
+  Memory(tensor.format, tensor.shape, bytes: try tensor.encoded()).decoded()
 }
 
 /// What the judge says of a kernel's f32 result.
 func judge(_ expected: ReferenceTensor, _ actual: [Float]) -> Judgement {
   actual.withUnsafeBytes { Judge.compare(expected: expected, actual: $0) }
+}
+
+func judge(_ expected: ReferenceTensor, _ actual: Memory) -> Judgement {
+  withExtendedLifetime(actual) { Judge.compare(expected: expected, actual: actual.view) }
 }
 
 extension Array where Element == Double {
