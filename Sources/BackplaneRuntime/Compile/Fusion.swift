@@ -3,15 +3,19 @@ import BackplaneRegistry
 import BackplaneSpecs
 
 /// A node to run: one of the graph given, or a fused one in place of several.
-struct Unit {
-  var node: Node
+final class Unit {
+  let node: Node
   /// Nodes of the graph given that it stands for, ascending.
-  var members: [Int]
+  let members: [Int]
   /// Its place in the order: that of one of its members.
-  var position: Int
-  var signature: Int
+  let position: Int
+  let signature: Int
   /// Index of the device.
-  var device: Int
+  let device: Int
+
+  init(node: Node, members: [Int], position: Int, signature: Int, device: Int) {
+    (self.node, self.members, self.position, self.signature, self.device) = (node, members, position, signature, device)
+  }
 }
 
 /// Rewrites nodes into fused operators that a device says yes to.

@@ -6,7 +6,8 @@ struct NodeSignature: Hashable {
   var version: Int
   var numerics: Numerics
   var attributes: [Attribute]
-  /// Classes of the operands, inputs first; -1 for an absent one.
+  /// Classes of the operands, inputs first; -1 for an absent one. Behind the class of a state that the node writes, which input
+  /// it is.
   var operands: [Int32]
   var inputCount: Int
 }
@@ -19,12 +20,13 @@ struct SignatureTable {
     var format: ElementFormat
     var shape: Shape
     var layout: String
-    /// Inputs and intermediates are the same to a node.
     var role: TensorRole
   }
 
   let tensors: [TensorDescription]
   private let classOfTensor: [Int32]
+  /// For each class the one that a reader sees: to it, inputs and intermediates are the same.
+  private var readerClass: [Int32] = []
   private var numbers: [NodeSignature: Int] = [:]
   /// For each number a node that has it.
   private(set) var examples: [Node] = []
@@ -32,20 +34,37 @@ struct SignatureTable {
   init(_ graph: Graph) {
     tensors = graph.tensors
     var classes: [TensorClass: Int32] = [:]
-    classOfTensor = graph.tensors.map { tensor in
-      let role = tensor.role == .intermediate ? .input : tensor.role
-      let key = TensorClass(format: tensor.format, shape: tensor.shape, layout: tensor.layout, role: role)
+    var readerClass: [Int32] = []
+    func number(_ key: TensorClass) -> Int32 {
       if let known = classes[key] { return known }
-      classes[key] = Int32(classes.count)
-      return Int32(classes.count - 1)
+      let new = Int32(classes.count)
+      classes[key] = new
+      readerClass.append(new)
+      if key.role == .intermediate {
+        var asInput = key
+        asInput.role = .input
+        readerClass[Int(new)] = number(asInput)
+      }
+      return new
     }
+    classOfTensor = graph.tensors.map { number(TensorClass(format: $0.format, shape: $0.shape, layout: $0.layout, role: $0.role)) }
+    self.readerClass = readerClass
   }
 
   mutating func number(of node: Node) -> Int {
     var operands: [Int32] = []
     operands.reserveCapacity(node.inputs.count + node.outputs.count)
-    for id in node.inputs { operands.append(id.map { classOfTensor[$0.index] } ?? -1) }
-    for id in node.outputs { operands.append(id.map { classOfTensor[$0.index] } ?? -1) }
+    // An index out of range makes a signature of its own, which the check then refuses.
+    for id in node.inputs {
+      guard let id else { operands.append(-1); continue }
+      operands.append(classOfTensor.indices.contains(id.index) ? readerClass[Int(classOfTensor[id.index])] : -2)
+    }
+    for id in node.outputs {
+      guard let id else { operands.append(-1); continue }
+      guard classOfTensor.indices.contains(id.index) else { operands.append(-2); continue }
+      operands.append(classOfTensor[id.index])
+      if tensors[id.index].role == .state { operands.append(Int32(1 << 24 + (node.inputs.firstIndex(of: id) ?? 1 << 20))) }
+    }
     let signature = NodeSignature(op: node.op, version: node.version, numerics: node.numerics, attributes: node.attributes,
                                   operands: operands, inputCount: node.inputs.count)
     if let known = numbers[signature] { return known }

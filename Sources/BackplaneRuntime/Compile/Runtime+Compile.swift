@@ -8,12 +8,12 @@ extension Runtime {
   /// - Throws: ``BackplaneError``: the labelled constraint that a node breaks; for a node that no device takes, each device's
   ///   reason; what a device says when it cannot compile.
   public func compile(_ graph: Graph, _ options: CompileOptions = CompileOptions()) throws(BackplaneError) -> CompiledGraph {
-    try graph.check()
     let devices = options.devices.isEmpty ? defaultDevices : options.devices
     if devices.isEmpty {
+      try graph.check()
       throw BackplaneError(.unsupported, "there is no device to run on", hint: "`backplane devices` shows which plugins were found and why others were not")
     }
-    var placing = Placing(graph, devices, options)
+    var placing = try Placing(checking: graph, devices, options)
     try placing.place()
     for line in placing.fallbackMessages where options.fallback == .warn {
       host.log(LogMessage(level: .warning, category: "placement", text: line))
@@ -37,7 +37,7 @@ struct Placing {
   var isExact = true
   var fallbackMessages: [String] = []
 
-  init(_ graph: Graph, _ devices: [Device], _ options: CompileOptions) {
+  init(checking graph: Graph, _ devices: [Device], _ options: CompileOptions) throws(BackplaneError) {
     self.graph = graph
     self.devices = devices
     self.options = options
@@ -46,6 +46,11 @@ struct Placing {
     var table = table
     signatures = graph.nodes.map { table.number(of: $0) }
     self.table = table
+    var isChecked = Array(repeating: false, count: table.examples.count)
+    try graph.check { node in
+      defer { isChecked[signatures[node]] = true }
+      return !isChecked[signatures[node]]
+    }
   }
 
   mutating func place() throws(BackplaneError) {
@@ -53,8 +58,9 @@ struct Placing {
     // A node that a device takes only as a part of a fused one, and that placement has cut off from the rest of it.
     var cutOff = Array(repeating: Set<Int>(), count: devices.count)
     while true {
-      let assigned = try assign(cutOff)
-      let units = try fuse(assigned)
+      let (assigned, alone) = try assign(cutOff)
+      let units: [Unit]
+      if let alone { units = alone } else { units = try fuse(assigned) }
       let stranded = units.filter { $0.members.count == 1 && !answers[$0.device][$0.signature].isUsable }
       if stranded.isEmpty {
         self.units = units
@@ -75,11 +81,13 @@ struct Placing {
     }
   }
 
-  /// A device for each node.
-  private mutating func assign(_ cutOff: [Set<Int>]) throws(BackplaneError) -> [Int] {
+  /// A device for each node; with one device, the units too.
+  private mutating func assign(_ cutOff: [Set<Int>]) throws(BackplaneError) -> ([Int], [Unit]?) {
+    var units: [Unit] = []
     var costs = Array(repeating: [UInt64?](repeating: nil, count: devices.count), count: graph.nodes.count)
     for d in devices.indices {
-      for unit in try fuse(Array(repeating: d, count: graph.nodes.count)) {
+      units = try fuse(Array(repeating: d, count: graph.nodes.count))
+      for unit in units {
         let verdict = answers[d][unit.signature]
         guard verdict.isUsable else { continue }
         let estimate = Placing.estimate(verdict, unit.node, graph)
@@ -92,7 +100,7 @@ struct Placing {
     for i in graph.nodes.indices where costs[i].allSatisfy({ $0 == nil }) { throw refusal(of: i) }
     if devices.count == 1 {
       cost = costs.reduce(0) { $0 + $1[0]! }
-      return Array(repeating: 0, count: graph.nodes.count)
+      return (Array(repeating: 0, count: graph.nodes.count), units)
     }
     var problem = PlacementProblem(deviceCount: devices.count, nodes: [], tensors: [], links: try links(), switchCost: options.switchNanoseconds,
                                    stateLimit: options.placementStateLimit)
@@ -114,7 +122,7 @@ struct Placing {
                            hint: "nodes that read or write one state must run on one device")
     }
     (cost, isExact) = (solution.cost, solution.isExact)
-    return solution.devices
+    return (solution.devices, nil)
   }
 
   /// The device's estimate; where it gives none, 10 GB/s and a microsecond.

@@ -41,12 +41,11 @@ public final class NodeByNodeRunner: @unchecked Sendable {
   ///
   /// - Throws: ``BackplaneError``: what is wrong with the graph; which node the device refuses, and why.
   public init(_ runtime: Runtime, _ device: Device, _ graph: Graph, constants sources: [TensorID: ConstantSource] = [:]) throws(BackplaneError) {
-    try graph.check()
     (self.runtime, self.device, self.graph, self.sources) = (runtime, device, graph, sources)
     memory = DeviceMemory(device)
     var options = CompileOptions(devices: [device])
     options.fuses = false
-    var placing = Placing(graph, [device], options)
+    var placing = try Placing(checking: graph, [device], options)
     try placing.place()  // for its refusals
     var programs: [Key: DeviceProgram] = [:]
     let everyReader = Array(repeating: Int.max, count: graph.tensors.count)
