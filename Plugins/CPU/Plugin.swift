@@ -22,6 +22,9 @@ nonisolated(unsafe) private var pluginTable: bp_plugin = {
   table.vendor = bp_str("Backplane")
   table.version = bp_str(pluginVersion)
   table.build_id = bp_str(pluginVersion)
+  #if DEBUG
+  table.flags = BP_PLUGIN_DEBUG_BUILD
+  #endif
   table.abi_layout_hash = UInt64(BP_ABI_LAYOUT_HASH_1_0)
   table.instance_create = { host, out, error in withError(error) { () throws(PluginError) in
     guard let out else { throw .invalid("instance_create: no place for the instance") }

@@ -77,6 +77,11 @@ struct Call {
     default: preconditionFailure("no float attribute \(name)")
     }
   }
+  /// How far the f32 is from the attribute as given: a kernel may also compute with that.
+  func roundingOfAttribute(_ name: String) -> Double {
+    guard case .float(let given) = value(name), given.isFinite else { return 0 }
+    return abs(given - Double(Float(given)))
+  }
   func string(_ name: String) -> String {
     guard case .string(let value)? = value(name) else { preconditionFailure("no string attribute \(name)") }
     return value

@@ -11,6 +11,7 @@ struct BackplaneCommand {
 
   static func main() {
     signal(SIGPIPE, SIG_DFL)
+    MappedFileGuard.install()
     exit(dispatch(Array(CommandLine.arguments.dropFirst())).rawValue)
   }
 

@@ -167,8 +167,10 @@ final class TestProgram: @unchecked Sendable {
   let handle: bp_program
   let info: bp_program_info
 
-  init(_ device: TestDevice, _ graph: Graph) throws {
+  /// - Parameter change: May alter the ABI's records before they are compiled.
+  init(_ device: TestDevice, _ graph: Graph, change: (bp_graph) -> Void = { _ in }) throws {
     (self.device, self.graph) = (device, try ABIGraph(graph))
+    change(self.graph.pointer.pointee)
     var compile = bp_compile(), handle: bp_program?, info = bp_program_info()
     compile.h = head(bp_compile.self, BP_ST_COMPILE)
     compile.graph = self.graph.pointer

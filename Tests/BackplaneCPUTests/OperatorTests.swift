@@ -74,7 +74,7 @@ private let x: [Double] = [-3, -1.5, -0.25, 0, 0.5, 1, 2.25, 7]
       func rms(_ v: [Double], _ w: [Double]?) -> [Double] {
         stride(from: 0, to: v.count, by: n).flatMap { at in
           let row = Array(v[at..<(at + n)]), factor = 1 / (row.map { $0 * $0 }.reduce(0, +) / Double(n) + 1e-6).squareRoot()
-          return (0..<n).map { row[$0] * factor * (w == nil ? 1 : w![$0] + 1) }
+          return (0..<n).map { row[$0] * factor * ((w?[$0] ?? 1) + 1) }
         }
       }
       let v = Value(.f32, [2, n], rows), w = Value(weight)

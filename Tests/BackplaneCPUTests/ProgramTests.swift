@@ -179,3 +179,54 @@ private func expected(_ x: Float, length: Int = 4) -> Float { (0..<length).reduc
     #expect(device.host.liveBytes == 0)
   }
 }
+
+@Suite struct SelectionTests {
+  @Test(arguments: levels) func theWidestKernelOfTheLevelIsChosen(isa: String) throws {
+    let device = try TestDevice(["cpu.isa": isa])
+    let verdict = try device.verdicts(try ABIGraph(single("rms_norm", [(.f32, [4, 64]), nil], to: [(.f32, [4, 64])])))[0]
+    let name = String(decoding: UnsafeRawBufferPointer(start: verdict.detail.ptr, count: Int(verdict.detail.len)), as: UTF8.self)
+    if isa != "auto" { #expect(name.hasSuffix(isa)) }
+    let half = try device.verdicts(try ABIGraph(single("rms_norm", [(.f16, [4, 64]), nil], to: [(.f16, [4, 64])])))[0]
+    #expect(half.support == BP_SUPPORT_YES)
+  }
+
+  @Test func strictNodesGetNoRoundingKernel() throws {
+    let device = try TestDevice()
+    let graph = single("matmul", [(.f32, [4, 64]), (.f32, [8, 64]), nil, nil], [Attribute("transpose_b", .int(1)), Attribute("activation", .string("none"))],
+                       to: [(.f32, [4, 8])], numerics: .strict)
+    let verdict = try device.verdicts(try ABIGraph(graph))[0]
+    #expect(verdict.support == BP_SUPPORT_YES && verdict.declares.count == 0)
+  }
+
+  @Test func aConfigNamesTheKernel() throws {
+    let device = try TestDevice(), graph = try ABIGraph(single("add", [(.f32, [4]), (.f32, [4])], to: [(.f32, [4])]))
+    var count: UInt32 = 8, variants = [bp_variant](repeating: bp_variant(), count: 8)
+    for i in variants.indices { variants[i].h = head(bp_variant.self, BP_ST_VARIANT) }
+    try checked { device.functions.pointee.variants(device.handle, graph.pointer, 0, &variants, UInt32(MemoryLayout<bp_variant>.stride), &count, $0) }
+    #expect(variants[Int(count) - 1].name == Identifier("add_scalar").value)
+  }
+}
+
+@Suite struct StrideTests {
+  /// Row-major 6 × 5 values in rows of 32 bytes, and in columns.
+  @Test(arguments: levels, [[32, 4], [4, 24]]) func inputsMayHaveAnyStride(isa: String, strides: [Int]) throws {
+    let device = try TestDevice(["cpu.isa": isa]), values = (0..<30).map { Double($0 % 7) - 3 }
+    for (op, attributes) in [("rms_norm", [Attribute("epsilon", .float(1e-6)), Attribute("weight_offset", .float(0))]), ("softmax", [Attribute("scale", .float(1))]),
+                             ("silu", []), ("reduce_sum", [Attribute("axes", .ints([1])), Attribute("keep_dims", .int(1))]), ("argmax", []),
+                             ("reshape", [Attribute("shape", .ints([30]))])] as [(String, [Attribute])] {
+      let shape = op == "reduce_sum" ? [6, 1] : op == "argmax" ? [6] : op == "reshape" ? [30] : [6, 5], format: ElementFormat = op == "argmax" ? .i32 : .f32
+      let inputs: [Value?] = op == "rms_norm" || op == "softmax" ? [Value(.f32, [6, 5], values), nil] : [Value(.f32, [6, 5], values)]
+      let expected = try device.result(op, inputs, attributes, format, shape)
+      let program = try TestProgram(device, single(op, inputs.map { $0.map { ($0.format, $0.shape) } }, attributes, to: [(format, shape)])) { graph in
+        let tensor = UnsafeMutableRawPointer(mutating: graph.tensors.ptr!).assumingMemoryBound(to: bp_tensor.self)
+        (tensor.pointee.stride.0, tensor.pointee.stride.1) = (Int64(strides[0]), Int64(strides[1]))
+      }
+      let input = try device.buffer(bytes: 6 * 32), output = try device.buffer(bytes: shape.reduce(4, *))
+      memset(input.address, 0xff, input.bytes)
+      for i in 0..<30 { input.address.storeBytes(of: Float(values[i]), toByteOffset: i / 5 * strides[0] + i % 5 * strides[1], as: Float.self) }
+      try program.run([input.binding(), output.binding()], workspace: try program.makeWorkspace())
+      let result = Value(format, shape, bytes: Array(UnsafeRawBufferPointer(start: output.address, count: output.bytes))).values
+      #expect(distance(result, expected) < 1e-6, "\(op)")
+    }
+  }
+}

@@ -183,7 +183,7 @@ private func expect(_ error: BackplaneError?, says words: String..., at location
       read += 1
       for tensor in file.tensors { _ = file.bytes(of: tensor).last }
       _ = try? Tokenizer(file)
-//LM
+      _ = try? LanguageModel(file)
     }
     // Both happen: flips in texts are harmless, flips in lengths are not.
     #expect((100..<1900).contains(read))

@@ -1,4 +1,4 @@
-import BackplaneModels
+@testable import BackplaneModels
 import Foundation
 import Testing
 
@@ -80,15 +80,18 @@ import Testing
     #expect(SyntheticModel.writer(architecture, seed: 2).encoded() != contents)
   }
 
-  @Test func encodedBlocksDecodeToWhatTheyWere() throws {
-    // By hand: q8_0 of 127, -127, 0 … has scale 1; q4_0 of -8 … 7 has scale 1, nibbles 0 … 15.
-    var writer = SyntheticModel.writer(.gemma3)
-    writer.set("general.name", .string("other"))
-    let file = try GGUFFile(contents: writer.encoded(), name: "gemma3")
-    let head = try #require(file.tensor("token_embd.weight"))
-    let values = file.bytes(of: head)
-    let scale = Float(values.loadUnaligned(as: Float16.self))
-    let largest = (2..<34).map { abs(Int(Int8(bitPattern: values[$0]))) }.max()
-    #expect(scale > 0 && scale < 0.01 && largest == 127)
+  @Test func blocksAreEncodedAsByHand() {
+    let ramp = (0..<32).map { Float($0 - 16) }
+    // Scale -16/-16 = 1: element i has level i. Its fifth bit is set from 16 on.
+    #expect(BlockEncoder.encode(ramp, as: .q5_0) == [0x00, 0x3c, 0, 0, 0xff, 0xff] + (0..<16).map { $0 | $0 << 4 })
+    // Scale -16/-8 = 2: levels x/2 + 8, halves up, 15 at most.
+    let levels = ramp.map { min(UInt8($0 / 2 + 8.5), 15) }
+    #expect(BlockEncoder.encode(ramp, as: .q4_0) == [0x00, 0x40] + (0..<16).map { levels[$0] | levels[$0 + 16] << 4 })
+    // Scale 127/127 = 1.
+    let exact = [127, -127, 1.4, -1.6] + [Float](repeating: 0, count: 28)
+    #expect(BlockEncoder.encode(exact, as: .q8_0) == [0x00, 0x3c, 127, 129, 1, 254] + [UInt8](repeating: 0, count: 28))
+    #expect(BlockEncoder.encode([Float](repeating: 0, count: 32), as: .q4_0) == [0, 0x80] + [UInt8](repeating: 0x88, count: 16))
+    #expect(BlockEncoder.encode([1, -2], as: .f16) == [0, 0x3c, 0, 0xc0])
+    #expect(BlockEncoder.encode([1, -2], as: .bf16) == [0x80, 0x3f, 0, 0xc0])
   }
 }

@@ -12,6 +12,12 @@ final class Memory {
     bytes.copyBytes(from: given)
     view = TensorView(bytes.baseAddress!, format, shape)
   }
+  /// The same row again and again.
+  init(_ format: ElementFormat, rows: Int, _ row: [UInt8]) {
+    bytes = .allocate(byteCount: rows * row.count, alignment: 64)
+    for i in 0..<rows { UnsafeMutableRawBufferPointer(rebasing: bytes[i * row.count..<(i + 1) * row.count]).copyBytes(from: row) }
+    view = TensorView(bytes.baseAddress!, format, [rows, row.count / format.blockBytes * format.blockElements])
+  }
   convenience init(_ format: ElementFormat, _ shape: [Int], _ values: [Double]) {
     try! self.init(format, shape, bytes: ReferenceTensor(format, shape, values: values).encoded())
   }

@@ -1,9 +1,10 @@
-// Few rows of a: the weights stream through registers once, two output columns and up to four rows of a at a time.
+// Few rows of a: the weights stream from memory once, through registers, two output columns and up to four rows of a at a time.
 #ifndef BACKPLANE_CPU_DOT_H
 #define BACKPLANE_CPU_DOT_H
 
 enum {
-  DOT_ROWS = 4,
+  DOT_ROWS = 4, // in registers
+  DOT_MOST = 8, // up to here decoding the weights again for the next rows is cheaper than a panel
   // Bytes that weights are fetched ahead. A block is no multiple of a cache line and two rows are read at once, which the
   // hardware's prefetcher does not follow: 6.7 GB/s from DRAM without, 35 GB/s with (q8_0, k = 640, one core of a Zen 5).
   DOT_AHEAD = 12288,
@@ -11,12 +12,15 @@ enum {
 typedef float dot_sums[2][DOT_ROWS];
 
 // sums[c][m] = a[m] . decode(w[c]) for `rows` rows of a, a_row floats apart, and two columns. k is whole blocks.
+//
+// With one row the scale is applied to the sum of a block, with more to the weights: whichever is fewer instructions.
 V_FN void dot_blocks(int code, int rows, const uint8_t *const w[2], const float *a, int64_t a_row, int64_t k, dot_sums sums) {
   const int block = bp_code_block(code), bytes = bp_code_bytes(code), minimum = bp_code_has_minimum(code), vectors = 32 / LANES;
+  const int scale_weights = rows > 1 || minimum || code == BP_CODE_Q6_K;
   vtable table = v_table(code);
-  vf acc[2][DOT_ROWS], q[32 / LANES];
+  vf acc[2][DOT_ROWS][2], q[32 / LANES];
   for (int c = 0; c < 2; c++)
-    for (int m = 0; m < rows; m++) acc[c][m] = v_zero();
+    for (int m = 0; m < rows; m++) acc[c][m][0] = acc[c][m][1] = v_zero();
   const uint8_t *b[2] = {w[0], w[1]};
   for (int64_t at = 0; at < k; at += block, b[0] += bytes, b[1] += bytes) {
     float scales[2][16];
@@ -27,29 +31,29 @@ V_FN void dot_blocks(int code, int rows, const uint8_t *const w[2], const float 
 #pragma clang loop unroll(full)
     for (int u = 0; u < block / 32; u++)
       for (int c = 0; c < 2; c++) {
+        const float *x = a + at + 32 * u;
         v_unit(code, b[c], u, table, q);
-        vf scale = block == 256 ? v_set(scales[c][code == BP_CODE_Q6_K ? 2 * u : u]) : v_scale(code, b[c]);
-        for (int m = 0; m < rows; m++) {
-          const float *x = a + m * a_row + at + 32 * u;
-          vf sum = v_mul(q[0], v_load(x)), plain = v_load(x);
-#pragma clang loop unroll(full)
-          for (int i = 1; i < vectors; i++) {
-            vf y = v_load(x + LANES * i);
-            if (code == BP_CODE_Q6_K && i == vectors / 2) { // the scale changes after 16 elements
-              acc[c][m] = v_fma(sum, scale, acc[c][m]);
-              sum = v_mul(q[i], y);
-            } else {
-              sum = v_fma(q[i], y, sum);
-            }
-            if (minimum) plain = v_add(plain, y);
-          }
-          acc[c][m] = v_fma(sum, code == BP_CODE_Q6_K ? v_set(scales[c][2 * u + 1]) : scale, acc[c][m]);
-          if (minimum) acc[c][m] = v_fma(plain, block == 256 ? v_set(scales[c][8 + u]) : v_half(b[c] + 2), acc[c][m]);
+        if (!scale_weights) {
+          vf sum = v_mul(q[0], v_load(x));
+          for (int i = 1; i < vectors; i++) sum = v_fma(q[i], v_load(x + LANES * i), sum);
+          acc[c][0][0] = v_fma(sum, v_scale(code, b[c]), acc[c][0][0]);
+          continue;
         }
+        vf scale = block == 32 ? v_scale(code, b[c]) : v_set(scales[c][code == BP_CODE_Q6_K ? 2 * u : u]);
+        vf least = !minimum ? v_zero() : block == 32 ? v_half(b[c] + 2) : v_set(scales[c][8 + u]);
+        for (int i = 0; i < vectors; i++) {
+          if (code == BP_CODE_Q6_K && i == vectors / 2) scale = v_set(scales[c][2 * u + 1]);
+          q[i] = minimum ? v_fma(q[i], scale, least) : v_mul(q[i], scale);
+        }
+        for (int m = 0; m < rows; m++)
+          for (int i = 0; i < vectors; i++) { // two sums a row only where there are few of them: they hide the latency
+            vf *sum = &acc[c][m][rows > 2 ? 0 : i & 1];
+            *sum = v_fma(q[i], v_load(x + m * a_row + LANES * i), *sum);
+          }
       }
   }
   for (int c = 0; c < 2; c++)
-    for (int m = 0; m < rows; m++) sums[c][m] = v_sum(acc[c][m]);
+    for (int m = 0; m < rows; m++) sums[c][m] = v_sum(v_add(acc[c][m][0], acc[c][m][1]));
 }
 
 // The same for weights that are floats; any k.

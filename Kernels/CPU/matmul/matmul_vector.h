@@ -1,7 +1,7 @@
 // y = activation(a * b^T + bias) + residual, and the gated pair of products, in the names of lanes_*.h and blocks_*.h.
 //
 // a, b, y   as matmul_scalar; leading dimensions broadcast. Weights are decoded to float; all sums are float.
-// Few rows  (up to 4) go through dot.h, more through the tiles of tile.h: panels of 2 LANES output columns, decoded and
+// Few rows  (up to 8) go through dot.h, more through the tiles of tile.h: panels of 2 LANES output columns, decoded and
 //           transposed once, against strips of rows. For matmul_gated a panel is LANES columns of gate and LANES of up, so
 //           that both sums of an element meet in one tile.
 // Scratch   a as floats (dense, or in strips); a panel of decoded weights a worker.
@@ -27,7 +27,7 @@ typedef struct cut {
 
 static cut cut_of(const bp_cpu_call *c, const bp_matmul *p) {
   int strided = bp_code_of(p->b[0].dtype) < BP_CODE_Q4_0 && (p->b_step[0] != p->b[0].block_bytes || p->b_step[1] != p->b[1].block_bytes);
-  cut t = {.dots = p->m <= DOT_ROWS && !strided, .columns = p->sources == 2 || p->m <= DOT_ROWS ? LANES : PANEL, .shares = 1};
+  cut t = {.dots = p->m <= DOT_MOST && !strided, .columns = p->sources == 2 || p->m <= DOT_MOST ? LANES : PANEL, .shares = 1};
   if (!t.dots && p->sources == 1) t.columns = PANEL;
   t.blocks = (p->n + t.columns - 1) / t.columns;
   t.strips = (p->m + STRIP - 1) / STRIP;
@@ -88,9 +88,9 @@ static void arrange(const bp_cpu_call *c, const bp_matmul *p, const cut *t, uint
   }
 }
 
-// Columns n … n + count for up to four rows.
+// Columns n … n + count for up to DOT_MOST rows.
 static void run_dots(const bp_matmul *p, const bp_matmul_batch *at, int64_t n, int64_t count, const float *a, int64_t a_row, float *own, int plain) {
-  float sums[2][DOT_ROWS][LANES];
+  float sums[2][DOT_MOST][LANES];
   for (uint32_t s = 0; s < p->sources; s++) {
     int code = (int)bp_code_of(p->b[s].dtype);
     for (int64_t i = 0; i < count; i += 2) {
@@ -104,9 +104,12 @@ static void run_dots(const bp_matmul *p, const bp_matmul_batch *at, int64_t n, i
         bp_cpu_decode_row(p->b[s].dtype, w[j], row, p->k);
         w[j] = (const uint8_t *)row;
       }
-      dot_columns(code == BP_CODE_REST ? BP_CODE_F32 : code, p->m, w, a, a_row, p->k, two);
-      for (int64_t j = 0; j < 2 && i + j < LANES; j++)
-        for (int64_t m = 0; m < p->m; m++) sums[s][m][i + j] = two[j][m];
+      for (int64_t top = 0; top < p->m; top += DOT_ROWS) {
+        int64_t rows = p->m - top < DOT_ROWS ? p->m - top : DOT_ROWS;
+        dot_columns(code == BP_CODE_REST ? BP_CODE_F32 : code, rows, w, a + top * a_row, a_row, p->k, two);
+        for (int64_t j = 0; j < 2 && i + j < LANES; j++)
+          for (int64_t m = 0; m < rows; m++) sums[s][top + m][i + j] = two[j][m];
+      }
     }
   }
   for (int64_t m = 0; m < p->m; m++)

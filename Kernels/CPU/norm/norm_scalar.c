@@ -3,7 +3,7 @@
 #include "../shared/call.h"
 
 static double weight_at(const bp_cpu_view *w, int64_t i, double offset) {
-  return w->dtype ? (double)bp_load_one((const char *)w->data + i * w->stride[0], BP_FORMAT_F32) + offset : 1;
+  return (w->dtype ? bp_load_one((const char *)w->data + i * w->stride[0], BP_FORMAT_F32) : 1.0) + offset; // an absent weight is 1
 }
 static double bias_at(const bp_cpu_view *b, int64_t i) {
   return b->dtype ? (double)bp_load_one((const char *)b->data + i * b->stride[0], BP_FORMAT_F32) : 0;

@@ -13,7 +13,8 @@ static double head_factor(const rope *r, const char *x, int64_t step, int64_t n)
 }
 static double element(const rope *r, const char *x, int64_t step, int64_t i, double factor) {
   double v = bp_load_one(x + i * step, r->x->dtype) * factor;
-  if (r->weight->dtype == 0) return v;
+  if (!r->norm) return v;
+  if (r->weight->dtype == 0) return v * (1 + r->offset);
   return v * ((double)bp_load_one((const char *)r->weight->data + i * r->weight->stride[0], BP_FORMAT_F32) + r->offset);
 }
 

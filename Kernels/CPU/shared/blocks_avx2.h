@@ -4,6 +4,7 @@
 #ifndef BACKPLANE_CPU_BLOCKS_H
 #define BACKPLANE_CPU_BLOCKS_H
 #include "lanes_avx2.h"
+#include "k_scales.h"
 
 // What four bits mean.
 typedef __m128i vtable;
@@ -89,11 +90,8 @@ V_FN void v_scales(int code, const uint8_t *b, float scales[16]) {
     _mm256_storeu_ps(scales + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(s, 8))), v_half(b + 208)));
     return;
   }
-  uint32_t u[3], low = 0x3f3f3f3f, nibble = 0x0f0f0f0f, top = 0x03030303;
-  memcpy(u, b + 4, 12);
-  __m128i scale = _mm_setr_epi32((int)(u[0] & low), (int)((u[2] & nibble) | (u[0] >> 6 & top) << 4), 0, 0);
-  __m128i least = _mm_setr_epi32((int)(u[1] & low), (int)((u[2] >> 4 & nibble) | (u[1] >> 6 & top) << 4), 0, 0);
-  _mm256_storeu_ps(scales, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(scale)), v_half(b)));
-  _mm256_storeu_ps(scales + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(least)), _mm256_xor_ps(v_half(b + 2), v_set(-0.0f))));
+  __m128i bytes = v_k_scales(b);
+  _mm256_storeu_ps(scales, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)), v_half(b)));
+  _mm256_storeu_ps(scales + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8))), _mm256_xor_ps(v_half(b + 2), v_set(-0.0f))));
 }
 #endif

@@ -5,6 +5,7 @@
 #ifndef BACKPLANE_CPU_BLOCKS_H
 #define BACKPLANE_CPU_BLOCKS_H
 #include "lanes_avx512.h"
+#include "k_scales.h"
 
 typedef __m512 vtable;
 V_FN vtable v_table(int code) {
@@ -85,13 +86,11 @@ V_FN void v_scales(int code, const uint8_t *b, float scales[16]) {
     _mm512_storeu_ps(scales, _mm512_mul_ps(s, v_half(b + 208)));
     return;
   }
-  uint32_t u[3];
-  memcpy(u, b + 4, 12);
-  uint32_t low = 0x3f3f3f3f, nibble = 0x0f0f0f0f, top = 0x03030303;
-  __m128i bytes = _mm_setr_epi32((int)(u[0] & low), (int)((u[2] & nibble) | (u[0] >> 6 & top) << 4), (int)(u[1] & low),
-                                 (int)((u[2] >> 4 & nibble) | (u[1] >> 6 & top) << 4));
-  __m512 d = _mm512_mask_blend_ps(0xff00, v_half(b), _mm512_xor_ps(v_half(b + 2), _mm512_set1_ps(-0.0f)));
-  _mm512_storeu_ps(scales, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)), d));
+  int16_t d, least;
+  memcpy(&d, b, 2);
+  memcpy(&least, b + 2, 2);
+  __m256i halves = _mm256_mask_blend_epi16(0xff00, _mm256_set1_epi16(d), _mm256_set1_epi16((int16_t)(least ^ 0x8000)));
+  _mm512_storeu_ps(scales, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(v_k_scales(b))), _mm512_cvtph_ps(halves)));
 }
 
 #endif

@@ -75,22 +75,21 @@ static void decode_mxfp4(const uint8_t *b, float *dst, int64_t n) {
 }
 static void decode_q2_K(const uint8_t *b, float *dst, int64_t n) {
   for (; n > 0; n -= 256, b += 84, dst += 256) {
-    const uint8_t *scales = b, *qs = b + 16;
     float d = bp_f16_at(b + 80), dmin = bp_f16_at(b + 82);
-    for (int i = 0; i < 256; i++) {
-      int h = i / 128, s = i / 32 % 4, l = i % 32, sub = i / 16;
-      dst[i] = d * (float)(scales[sub] & 15) * (float)(qs[32 * h + l] >> 2 * s & 3) - dmin * (float)(scales[sub] >> 4);
+    for (int sub = 0; sub < 16; sub++) { // 16 elements each
+      const uint8_t *qs = b + 16 + 32 * (sub / 8) + 16 * (sub & 1);
+      float scale = d * (float)(b[sub] & 15), minimum = dmin * (float)(b[sub] >> 4);
+      for (int l = 0; l < 16; l++) dst[16 * sub + l] = scale * (float)(qs[l] >> sub / 2 % 4 * 2 & 3) - minimum;
     }
   }
 }
 static void decode_q3_K(const uint8_t *b, float *dst, int64_t n) {
   for (; n > 0; n -= 256, b += 110, dst += 256) {
-    const uint8_t *hmask = b, *qs = b + 32, *scales = b + 96;
     float d = bp_f16_at(b + 108);
-    for (int i = 0; i < 256; i++) {
-      int h = i / 128, s = i / 32 % 4, l = i % 32;
-      int q = (qs[32 * h + l] >> 2 * s & 3) - (hmask[l] >> (4 * h + s) & 1 ? 0 : 4);
-      dst[i] = d * (float)(bp_q3_scale(scales, i / 16) - 32) * (float)q;
+    for (int sub = 0; sub < 16; sub++) {
+      const uint8_t *high = b + 16 * (sub & 1), *qs = b + 32 + 32 * (sub / 8) + 16 * (sub & 1);
+      float scale = d * (float)(bp_q3_scale(b + 96, sub) - 32);
+      for (int l = 0; l < 16; l++) dst[16 * sub + l] = scale * (float)((qs[l] >> sub / 2 % 4 * 2 & 3) + (high[l] >> sub / 2 & 1) * 4 - 4);
     }
   }
 }
@@ -121,17 +120,19 @@ static void decode_q5_K(const uint8_t *b, float *dst, int64_t n) {
 static void decode_q6_K(const uint8_t *b, float *dst, int64_t n) {
   for (; n > 0; n -= 256, b += 210, dst += 256) {
     float d = bp_f16_at(b + 208);
-    for (int i = 0; i < 256; i++) {
-      int h = i / 128, s = i / 32 % 4, l = i % 32;
-      int low = b[64 * h + 32 * (s & 1) + l] >> 4 * (s / 2) & 15, high = b[128 + 32 * h + l] >> 2 * s & 3;
-      dst[i] = d * (float)(int8_t)b[192 + i / 16] * (float)((low | high << 4) - 32);
+    for (int sub = 0; sub < 16; sub++) {
+      int half = sub / 8, quarter = sub / 2 % 4, odd = 16 * (sub & 1);
+      const uint8_t *low = b + 64 * half + 32 * (quarter & 1) + odd, *high = b + 128 + 32 * half + odd;
+      float scale = d * (float)(int8_t)b[192 + sub];
+      for (int l = 0; l < 16; l++) dst[16 * sub + l] = scale * (float)(((low[l] >> quarter / 2 * 4 & 15) | (high[l] >> quarter * 2 & 3) << 4) - 32);
     }
   }
 }
 static void decode_tq2_0(const uint8_t *b, float *dst, int64_t n) {
   for (; n > 0; n -= 256, b += 66, dst += 256) {
     float d = bp_f16_at(b + 64);
-    for (int i = 0; i < 256; i++) dst[i] = (float)((b[32 * (i / 128) + i % 32] >> 2 * (i / 32 % 4) & 3) - 1) * d;
+    for (int s = 0; s < 8; s++)
+      for (int l = 0; l < 32; l++) dst[32 * s + l] = (float)((b[32 * (s / 4) + l] >> s % 4 * 2 & 3) - 1) * d;
   }
 }
 

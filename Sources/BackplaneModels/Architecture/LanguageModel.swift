@@ -50,8 +50,13 @@ public struct LanguageModel: Sendable {
   }
 
   public init(_ file: GGUFFile, options: Options = Options()) throws(BackplaneError) {
+    try options.check()
     let configuration = try ModelConfiguration(file)
     tokenizer = try Tokenizer(file)
+    guard tokenizer.vocabulary.count == configuration.vocabularySize else {
+      throw BackplaneError(.file, "the vocabulary has \(tokenizer.vocabulary.count) tokens, token_embd.weight has \(configuration.vocabularySize) rows",
+                           subject: file.path, hint: "convert the model again with a current converter")
+    }
     var maker = TransformerGraph(file, configuration, options)
     let made = try maker.build()
     self.file = file
@@ -70,6 +75,15 @@ public struct LanguageModel: Sendable {
     switch sources[id]! {
     case .file(let offset, let count): try body(file.bytes(at: offset, count: count))
     case .memory(let bytes): try bytes.withUnsafeBytes(body)
+    }
+  }
+}
+
+extension LanguageModel.Options {
+  /// - Throws: ``BackplaneError`` (invalid) for a bound below 1.
+  func check() throws(BackplaneError) {
+    for (name, value) in [("maximumTokens", maximumTokens), ("contextLength", contextLength ?? 1), ("maximumOutputs", maximumOutputs)] {
+      guard (1...Int(Int32.max)).contains(value) else { throw BackplaneError(.invalid, "\(name) is \(value)", hint: "1 to \(Int32.max) is possible") }
     }
   }
 }

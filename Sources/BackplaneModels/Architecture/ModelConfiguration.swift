@@ -26,6 +26,8 @@ public struct ModelConfiguration: Sendable, Hashable {
   public var rope: RopeConfiguration
   /// Keys that a local layer sees; 0 when every layer is global.
   public var slidingWindow: Int
+  /// With local layers, every layer whose number from 1 this divides is global.
+  public var globalLayerPeriod: Int
   public var attentionSoftcap: Double
   public var logitSoftcap: Double
 
@@ -47,6 +49,13 @@ public struct ModelConfiguration: Sendable, Hashable {
       }
       return value
     }
+    // What would give wrong results, or an error hard to understand, is refused by name.
+    if let experts = try metadata.int("\(family).expert_count"), experts > 0 {
+      throw BackplaneError(.unsupported, "the model has \(experts) experts; mixtures of experts are not supported", subject: file.path, hint: "use a dense model")
+    }
+    if let parts = try metadata.int("split.count"), parts > 1 {
+      throw BackplaneError(.unsupported, "the file is one of \(parts) parts", subject: file.path, hint: "merge them: `llama-gguf-split --merge`")
+    }
     guard let table = file.tensor("token_embd.weight"), table.shape.rank == 2, let vocabulary = table.shape[0].fixed else {
       throw BackplaneError(.file, "tensor token_embd.weight is missing or not a matrix", subject: file.path)
     }
@@ -62,6 +71,7 @@ public struct ModelConfiguration: Sendable, Hashable {
     valueLength = try number("attention.value_length", 1...100_000, default: keyLength)
     contextLength = try number("context_length", 1...Int(Int32.max))
     slidingWindow = architecture == .gemma3 ? try number("attention.sliding_window", 0...Int(Int32.max), default: 0) : 0
+    globalLayerPeriod = try number("attention.sliding_window_pattern", 1...10_000, default: 6)
     normEpsilon = try metadata.requiredFloat("\(family).attention.layer_norm_rms_epsilon")
     attentionSoftcap = try metadata.float("\(family).attn_logit_softcapping") ?? 0
     logitSoftcap = try metadata.float("\(family).final_logit_softcapping") ?? 0
@@ -81,8 +91,8 @@ public struct ModelConfiguration: Sendable, Hashable {
   public var hasProjectionBias: Bool { architecture == .qwen2 }
   /// Norms of what attention and feed-forward give back, before the residual is added.
   public var hasPostNorms: Bool { architecture == .gemma3 }
-  /// Five local layers, then a global one.
-  public func isLocal(layer: Int) -> Bool { slidingWindow > 0 && layer % 6 != 5 }
+  /// Gemma 3: five local layers, then a global one.
+  public func isLocal(layer: Int) -> Bool { slidingWindow > 0 && (layer + 1) % globalLayerPeriod != 0 }
   /// Gemma 3 27B (62 layers) scales scores by its embedding per head; everything else by the head's own length.
   public var attentionScale: Double {
     let length = architecture == .gemma3 && layerCount == 62 ? Double(embeddingLength) / Double(headCount) : Double(keyLength)

@@ -19,9 +19,12 @@ public struct RopeConfiguration: Sendable, Hashable {
     let base = try metadata.float("\(family).rope.freq_base") ?? 10_000
     guard base > 1, base.isFinite else { throw BackplaneError(.file, "\(family).rope.freq_base is \(base)", subject: file.path) }
     var factor = 1.0
-    switch try metadata.string("\(family).rope.scaling.type") ?? "none" {
+    // A factor without a type is linear; older files have it under another name. 0 means none.
+    let older = try metadata.float("\(family).rope.scale_linear")
+    let given = try metadata.float("\(family).rope.scaling.factor") ?? older ?? 1
+    switch try metadata.string("\(family).rope.scaling.type") ?? "linear" {
     case "none": break
-    case "linear": factor = try metadata.requiredFloat("\(family).rope.scaling.factor")
+    case "linear": factor = given == 0 ? 1 : given
     case let other:
       throw BackplaneError(.unsupported, "rope scaling '\(other)' is not supported", subject: file.path, hint: "supported: none, linear, and frequency factors")
     }
@@ -32,7 +35,10 @@ public struct RopeConfiguration: Sendable, Hashable {
     }
     interleaved = architecture == .llama
     globalFrequencies = table(base, factor, perPair)
-    localFrequencies = architecture == .gemma3 ? table(10_000, 1, [Double](repeating: 1, count: rotated / 2)) : globalFrequencies
+    // Local layers turn as they did before the context was stretched.
+    let localBase = try metadata.float("\(family).rope.freq_base_swa") ?? 10_000
+    guard localBase > 1, localBase.isFinite else { throw BackplaneError(.file, "\(family).rope.freq_base_swa is \(localBase)", subject: file.path) }
+    localFrequencies = architecture == .gemma3 ? table(localBase, 1, [Double](repeating: 1, count: rotated / 2)) : globalFrequencies
   }
 
   /// Llama 3's per-frequency divisors, ones where the file has none.

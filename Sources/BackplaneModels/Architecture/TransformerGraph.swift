@@ -42,6 +42,7 @@ struct TransformerGraph {
     var logits = try builder.matmul(x, head, name: "logits")
     if model.logitSoftcap > 0 { logits = try builder.softcap(logits, cap: model.logitSoftcap, name: "logits") }
     builder.output(logits)
+    try checkNothingIsLeft()
     return (ids, positions, rows, logits)
   }
 
@@ -112,6 +113,16 @@ struct TransformerGraph {
     sources[id] = .file(offset: tensor.offset, byteCount: tensor.byteCount)
     weights[name] = id
     return id
+  }
+
+  /// - Throws: ``BackplaneError`` (unsupported) when the file has tensors that the graph does not use: the model would compute something else.
+  private func checkNothingIsLeft() throws(BackplaneError) {
+    // The frequency factors are in the rope tables.
+    let left = file.tensors.map(\.name).filter { weights[$0] == nil && $0 != "rope_freqs.weight" }
+    if left.isEmpty { return }
+    let shown = left.prefix(4).joined(separator: ", ") + (left.count > 4 ? " and \(left.count - 4) more" : "")
+    throw BackplaneError(.unsupported, "the file has tensors that our \(model.architecture.rawValue) graph does not use: \(shown)", subject: file.path,
+                         hint: "the model is of a variant we do not know; its results would be wrong")
   }
 
   private mutating func table(_ name: String, _ values: [Float]) -> TensorID {

@@ -26,6 +26,7 @@ struct Gather: ReferenceOperator {
     if scale == 1 { return [call.exact(y)] }
     if call.wantsBounds { copy(true, to: &magnitudes) }
     // Two roundings: the decoding (a kernel may scale product and minimum apart) and the scale.
-    return [call.result(y) { 2 * u * magnitudes[$0] }]
+    let relative = 2 * u + call.roundingOfAttribute("scale") / abs(scale)
+    return [call.result(y) { times(magnitudes[$0], relative) }]
   }
 }

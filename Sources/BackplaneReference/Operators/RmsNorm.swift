@@ -8,6 +8,7 @@ struct RmsNorm: ReferenceOperator {
     let (epsilon, offset) = (call.float("epsilon"), call.float("weight_offset"))
     // Without a weight, the weight is 1.
     let weight = call.optional(1)?.values().map { $0 + offset } ?? [Double](repeating: 1 + offset, count: n)
+    let ofOffset = call.roundingOfAttribute("weight_offset")
     let incoming = call.wantsBounds ? input.error(call.declared, of: x) : nil
 
     var y = [Double](repeating: 0, count: x.count)
@@ -24,7 +25,8 @@ struct RmsNorm: ReferenceOperator {
       let moved = incoming.map { e in range.reduce(0) { $0 + (abs(x[$1]) + e[$1]) * e[$1] } / Double(n) / square } ?? 0
       let relative = unlessOverflowing(sum, gamma(n + 2) / 2 + 10 * u + lost / 2 + moved)
       for i in range {
-        own[i] = times(relative, abs(y[i])) + times(abs(factor * weight[i - range.lowerBound]), incoming?[i] ?? 0) * (1 + min(relative, 1)) + eta
+        own[i] = times(relative, abs(y[i])) + times(abs(factor * weight[i - range.lowerBound]), incoming?[i] ?? 0) * (1 + min(relative, 1))
+          + times(abs(x[i] * factor), ofOffset) * (1 + min(relative, 1)) + eta
       }
     }
     return [call.result(y) { own[$0] }]

@@ -21,7 +21,7 @@ struct RotaryEmbedding: ReferenceOperator {
         // An angle that is no f32 is rounded; a kernel may turn in other units. Exact angles beyond 2^13 get no more than at 2^13.
         let isExact = Double(Float(angle)) == angle
         let ofAngle = 2 * u * (isExact ? min(abs(angle), 8192) : abs(angle))
-        let relative = min(ofAngle, 2) + 8 * u + 4 * u
+        let relative = min(ofAngle, 2) + 8 * u + 4 * u + (scale == 0 ? 0 : call.roundingOfAttribute("scale") / abs(scale))
         for group in 0..<input.count / max(tokens * heads * size, 1) {
           for h in 0..<heads {
             let head = ((group * tokens + t) * heads + h) * size

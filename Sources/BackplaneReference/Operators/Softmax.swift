@@ -8,6 +8,7 @@ struct Softmax: ReferenceOperator {
     let (x, n, scale) = (input.values(), input.rowLength, call.float("scale"))
     let mask = call.optional(1)?.values()
     let maskIndex = call.optional(1).flatMap { broadcastIndices($0.shape, to: input.shape) }
+    let ofScale = call.roundingOfAttribute("scale")
     let incoming = call.wantsBounds ? input.error(call.declared, of: x) : nil
 
     var y = [Double](repeating: 0, count: x.count)
@@ -29,7 +30,7 @@ struct Softmax: ReferenceOperator {
       let errors = (0..<n).map { j -> Double in
         guard z[j] != -.infinity else { return 0 }
         let ofMask = masks[j].isFinite ? abs(masks[j]) : 0
-        let ofScore = times(abs(scale), incoming?[range.lowerBound + j] ?? 0)
+        let ofScore = times(abs(scale), incoming?[range.lowerBound + j] ?? 0) + times(abs(x[range.lowerBound + j]), ofScale)
         let exponent = 3 * u * (largest - z[j]) + 2 * u * (abs(scores[j]) + largestScore) + 3 * u * ofMask + ofScore
         return weightError(z[j] - largest, exponent) / total
       }

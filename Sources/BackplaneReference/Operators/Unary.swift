@@ -54,9 +54,9 @@ struct Unary: ReferenceOperator {
     },
     "scale": Unary { call in
       let (factor, offset) = (call.float("factor"), call.float("offset"))
-      // Two roundings, and one for a factor that is not read as f32.
+      let (ofFactor, ofOffset) = (call.roundingOfAttribute("factor"), call.roundingOfAttribute("offset"))
       return ({ $0 * factor + offset }, { x, y in
-        unlessOverflowing(abs(x * factor), 2 * u * abs(x * factor) + u * abs(y) + eta)
+        unlessOverflowing(abs(x * factor), u * abs(x * factor) + times(abs(x), ofFactor) + ofOffset + u * abs(y) + eta)
       })
     },
     "softcap": Unary { call in

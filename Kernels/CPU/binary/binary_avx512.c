@@ -1,0 +1,5 @@
+// The kernels of binary_vector.h for AVX512.
+#if defined(__x86_64__)
+#include "../shared/vector_avx512.h"
+#include "binary_vector.h"
+#endif

@@ -1,0 +1,66 @@
+// rotary_embedding and rms_norm_rope of f32 heads with a register's width: pairs (i, i + F); y may be x. Included once an isa.
+#include "rope.h"
+#define BP_FNV static inline __attribute__((always_inline, target(VECTOR_TARGET)))
+#pragma clang attribute push(__attribute__((target(VECTOR_TARGET))), apply_to = function)
+
+static int dense(const bp_cpu_call *c, int norm, bp_cpu_refusal *why) {
+  if (!rope_supports(c, norm, why)) return 0;
+  if (rope_of(c, norm).interleaved) return bp_refuse(why, BP_REASON_ATTRIBUTE, 0, 0, 1);
+  if (norm && !bp_wants_dense_f32(&c->in[1], 1, why)) return 0;
+  return bp_wants_dense_f32(&c->in[0], 0, why) && bp_wants_dense_f32(&c->out[0], c->n_in, why);
+}
+
+BP_FNV vf part(const float *p, int64_t i, int64_t n) { return i + LANES <= n ? vf_load(p + i) : vf_load_some(p + i, n - i); }
+BP_FNV void put(float *p, int64_t i, int64_t n, vf x) { if (i + LANES <= n) vf_store(p + i, x); else vf_store_some(p + i, x, n - i); }
+
+// The norm's factor of one head; 1 without a norm.
+static float head_factor(const rope *r, const float *x, int64_t n) {
+  if (!r->norm) return 1;
+  vf sum = vf_of(0);
+  for (int64_t i = 0; i < n; i += LANES) {
+    vf v = part(x, i, n);
+    sum = vf_fma(v, v, sum);
+  }
+  double factor = 1 / sqrt((double)vf_sum(sum) / (double)n + r->epsilon);
+  return (float)(r->weight->dtype ? factor : factor * (1 + r->offset));
+}
+// Elements [at + i, …) of a head after the norm; `end` is where they stop.
+BP_FNV vf element(const float *x, const float *weight, vf offset, vf factor, int64_t i, int64_t end) {
+  vf v = vf_mul(part(x, i, end), factor);
+  return weight ? vf_mul(v, vf_add(part(weight, i, end), offset)) : v;
+}
+
+static void rotate(const rope *r, float *y, const float *x, const float *table) {
+  int64_t n = bp_last(r->x), pairs = r->frequencies->extent[0];
+  const float *weight = r->weight->dtype ? r->weight->data : 0;
+  vf factor = vf_of(head_factor(r, x, n)), offset = vf_of((float)r->offset), scale = vf_of((float)r->scale);
+  for (int64_t i = 0; i < pairs; i += LANES) {
+    vf cosine = vf_mul(part(table, i, pairs), scale), sine = vf_mul(part(table + pairs, i, pairs), scale);
+    vf x1 = element(x, weight, offset, factor, i, pairs);
+    vf x2 = element(x + pairs, weight ? weight + pairs : 0, offset, factor, i, pairs);
+    put(y, i, pairs, vf_sub(vf_mul(x1, cosine), vf_mul(x2, sine)));
+    put(y + pairs, i, pairs, vf_add(vf_mul(x1, sine), vf_mul(x2, cosine)));
+  }
+  for (int64_t i = 2 * pairs; i < n; i += LANES) put(y, i, n, element(x, weight, offset, factor, i, n));
+}
+
+static void run(const bp_cpu_call *c, int norm, uint32_t phase, uint64_t begin, uint64_t end) {
+  rope r = rope_of(c, norm);
+  if (phase == 0) { rope_table(&r, c->scratch, begin, end); return; }
+  uint64_t heads = (uint64_t)r.x->extent[r.x->rank - 2], tokens = (uint64_t)r.positions->extent[0];
+  int64_t pairs = r.frequencies->extent[0];
+  bp_row_walk rows_x = bp_row_walk_of(r.x, r.x), rows_y = bp_row_walk_of(r.x, r.y);
+  for (uint64_t h = begin; h < end; h++)
+    rotate(&r, (float *)bp_row(&rows_y, h), (const float *)bp_row(&rows_x, h), (const float *)c->scratch + (int64_t)(h / heads % tokens) * pairs * 2);
+}
+
+static int rotary_supports(const bp_cpu_call *c, bp_cpu_refusal *why) { return dense(c, 0, why); }
+static void rotary_plan(const bp_cpu_call *c, bp_cpu_plan *p) { rope_plan(c, 0, p); }
+static void rotary_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) { (void)worker, run(c, 0, phase, begin, end); }
+static int norm_supports(const bp_cpu_call *c, bp_cpu_refusal *why) { return dense(c, 1, why); }
+static void norm_plan(const bp_cpu_call *c, bp_cpu_plan *p) { rope_plan(c, 1, p); }
+static void norm_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) { (void)worker, run(c, 1, phase, begin, end); }
+#pragma clang attribute pop
+
+const bp_cpu_kernel VARIANT(bp_cpu_rotary_embedding_f32) = {"rotary_embedding", VARIANT_NAME("rotary_embedding_f32"), VARIANT_NEEDS, 0, 0, 0, rotary_supports, rotary_plan, rotary_run};
+const bp_cpu_kernel VARIANT(bp_cpu_rms_norm_rope_f32) = {"rms_norm_rope", VARIANT_NAME("rms_norm_rope_f32"), VARIANT_NEEDS, 0, 0, 0, norm_supports, norm_plan, norm_run};
