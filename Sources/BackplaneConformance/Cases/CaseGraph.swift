@@ -70,7 +70,7 @@ struct CaseGraph {
   }
 
   /// Most multiply-adds (or elements) of a case: the oracle has to repeat them.
-  static let largestWork = 3_000_000
+  static let largestWork = 6_000_000
 
   /// Whether the spec allows the case and the oracle can do it in a moment.
   static func isAllowed(_ id: CaseID) -> Bool {

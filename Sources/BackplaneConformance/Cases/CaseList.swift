@@ -7,13 +7,13 @@ public enum CaseList {
   public enum Size: String, Sendable, CaseIterable {
     /// The rows of each operator's covering array that cover most, for every change.
     case quick
-    /// Every pair of levels, up to a limit an operator.
+    /// Every pair of levels, twice with other partners.
     case standard
-    /// Every pair, three times with other partners.
+    /// Every pair, eight times with other partners.
     case full
 
-    var rows: Int { switch self { case .quick: 6; case .standard: 110; case .full: .max } }
-    var arrays: Int { self == .full ? 3 : 1 }
+    var rows: Int { self == .quick ? 12 : .max }
+    var arrays: Int { switch self { case .quick: 1; case .standard: 2; case .full: 8 } }
   }
 
   /// The operators of a level: llm has those of core, too.

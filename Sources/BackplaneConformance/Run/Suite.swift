@@ -14,6 +14,8 @@ public final class InProcessExecutor: CaseExecutor {
   public init(_ device: Device) { self.device = device }
 
   public func run(_ id: String) -> CaseResult {
+    if id.hasPrefix("behaviour/") { return BehaviourTests.run(id, device) }
+    if id.hasPrefix("metamorphic/") { return MetamorphicTests.run(id, device) }
     do throws(BackplaneError) {
       return CaseRunner(device).run(try CaseID(id))
     } catch {
@@ -45,7 +47,12 @@ public enum Suite {
 
   /// The IDs of a run, in order.
   public static func ids(level: OperatorSpec.Level = .llm, ops: [String] = [], size: CaseList.Size) -> [String] {
-    CaseList.operators(level: level, named: ops).flatMap { CaseList.cases(of: $0, size: size).map(\.description) }
+    let specs = CaseList.operators(level: level, named: ops)
+    var ids = specs.flatMap { CaseList.cases(of: $0, size: size).map(\.description) }
+    ids += specs.flatMap { MetamorphicTests.ids(of: $0) }
+    // What is no operator's own matter is part of a run of all.
+    if ops.isEmpty { ids += BehaviourTests.ids }
+    return ids
   }
 
   /// Runs cases in this process.
