@@ -87,7 +87,8 @@ final class Device: @unchecked Sendable {
       let kernel = try catalogue.choose(node.op, try lowering.call(ofNode: index))
       let bytes = (node.inputs + node.outputs).reduce(0.0) { $1 == BP_NO_TENSOR ? $0 : $0 + Double(lowering.bytes[Int($1)]) }
       verdict.support = BP_SUPPORT_YES
-      verdict.est_ns = UInt64(min(500 + bytes / bytesPerNanosecond + Operators.multiplyAdds(node.op, lowering.graph, node) / multiplyAddsPerNanosecond, 1e18))
+      verdict.est_ns = UInt64(min(500 + Operators.between(node.op, bytes: { lowering.bytes[Int(node.inputs[0])] }) / bytesPerNanosecond
+        + bytes / bytesPerNanosecond + Operators.multiplyAdds(node.op, lowering.graph, node) / multiplyAddsPerNanosecond, 1e18))
       verdict.est_bytes = UInt64(min(bytes, 1e18))
       verdict.est_confidence = 10
       verdict.declares = kernel.declares

@@ -53,11 +53,12 @@ struct Validation {
 /// One operator file by itself.
 private struct OperatorValidation {
   static let sets: Set<String> = ["@float", "@block", "@plain", "@any"]
-  static let rules: Set<String> = ["reshape", "transpose", "concat", "slice", "pad", "reduce"]
+  static let rules: Set<String> = ["reshape", "transpose", "concat", "slice", "pad", "reduce", "expand"]
   static let functions: Set<String> = ["block", "rank", "elements", "last", "present"]
   static let declarations = ["act_block", "operand_round", "p_round", "ftz"]
   static let bounds: Set<String> = [
     "exact", "rounding", "ulp", "ulp_absolute", "dot", "sum", "softmax", "attention", "rms_norm", "layer_norm", "rotary", "composition",
+    "product", "l2_norm", "quantize", "merge",
   ]
 
   let spec: OperatorFile

@@ -5,13 +5,17 @@ import BackplaneCore
 extension OperatorSpec {
   /// In alphabetical order.
   static let generated: [OperatorSpec] = [
-    spec_abs(), spec_add(), spec_add_rms_norm(), spec_argmax(), spec_attention(), spec_cast(), spec_clip(), spec_concat(),
-    spec_cos(), spec_dequantize(), spec_div(), spec_erf(), spec_exp(), spec_gated_activation(), spec_gather(), spec_gelu(),
-    spec_layer_norm(), spec_log(), spec_matmul(), spec_matmul_gated(), spec_max(), spec_min(), spec_mul(), spec_neg(), spec_pad(),
-    spec_reciprocal(), spec_reduce_max(), spec_reduce_mean(), spec_reduce_sum(), spec_relu(), spec_reshape(), spec_rms_norm(),
-    spec_rms_norm_rope(), spec_rotary_embedding(), spec_rsqrt(), spec_scale(), spec_sigmoid(), spec_silu(), spec_sin(),
-    spec_slice(), spec_softcap(), spec_softmax(), spec_softplus(), spec_sqrt(), spec_square(), spec_sub(), spec_tanh(),
-    spec_tensor_scatter(), spec_transpose()
+    spec_abs(), spec_add(), spec_add_rms_norm(), spec_argmax(), spec_attention(), spec_cast(), spec_ceil(), spec_clip(),
+    spec_concat(), spec_cos(), spec_cumsum(), spec_dequantize(), spec_dequantize_linear(), spec_div(), spec_dynamic_quantize(),
+    spec_elu(), spec_equal(), spec_erf(), spec_exp(), spec_expand(), spec_floor(), spec_gated_activation(), spec_gather(),
+    spec_gelu(), spec_gelu_quick(), spec_greater(), spec_hardsigmoid(), spec_hardswish(), spec_layer_norm(), spec_leaky_relu(),
+    spec_less(), spec_log(), spec_matmul(), spec_matmul_gated(), spec_matmul_integer(), spec_max(), spec_merge_attention(),
+    spec_min(), spec_mul(), spec_neg(), spec_norm_matmul(), spec_pad(), spec_pow(), spec_qlinear_matmul(), spec_quantize_linear(),
+    spec_reciprocal(), spec_reduce_l2(), spec_reduce_max(), spec_reduce_mean(), spec_reduce_min(), spec_reduce_prod(),
+    spec_reduce_sum(), spec_relu(), spec_relu_squared(), spec_reshape(), spec_rms_norm(), spec_rms_norm_rope(),
+    spec_rotary_embedding(), spec_round(), spec_rsqrt(), spec_sample(), spec_scale(), spec_sigmoid(), spec_sign(), spec_silu(),
+    spec_sin(), spec_slice(), spec_softcap(), spec_softmax(), spec_softplus(), spec_sqrt(), spec_square(), spec_sub(),
+    spec_tanh(), spec_tensor_scatter(), spec_topk(), spec_transpose(), spec_where()
   ]
 }
 
@@ -168,6 +172,22 @@ private func spec_cast() -> OperatorSpec {
     conformance: ConformanceSpec(data: ["normal", "huge", "special", "int", "negzero", "denormal", "ties", "nan", "inf", "overflow", "constant"]))
 }
 
+private func spec_ceil() -> OperatorSpec {
+  OperatorSpec(
+    "ceil", version: 1, level: .core, tier: 1, summary: "Rounds each element up to an integer.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = the smallest integer that is not below x",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
 private func spec_clip() -> OperatorSpec {
   OperatorSpec(
     "clip", version: 1, level: .core, tier: 1, summary: "Limits elements to a range.",
@@ -233,6 +253,31 @@ private func spec_cos() -> OperatorSpec {
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 
+private func spec_cumsum() -> OperatorSpec {
+  OperatorSpec(
+    "cumsum", version: 1, level: .core, tier: 1, summary: "Running sums along a dimension.",
+    inputs: [
+      Operand("x", ["@float", "i32"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("axis", .int, default: .int(-1), text: "The dimension; negative counts from the end."),
+      AttributeSpec("exclusive", .int, default: .int(0), values: [.int(0), .int(1)], text: "1: the sum of what comes before, without the element itself."),
+      AttributeSpec("reverse", .int, default: .int(0), values: [.int(0), .int(1)], text: "1: from the end of the dimension."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "axis >= -rank(x) && axis < rank(x)", text: "x has that dimension"),
+    ],
+    semantics: [
+      "y[i] = sum of x[j] for j <= i (j < i when exclusive; j >= i, j > i when reverse)",
+      "integers wrap",
+    ],
+    numerics: NumericsSpec(.sum),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
 private func spec_dequantize() -> OperatorSpec {
   OperatorSpec(
     "dequantize", version: 1, level: .core, tier: 1, summary: "Decodes a block format.",
@@ -257,6 +302,27 @@ private func spec_dequantize() -> OperatorSpec {
       extents: [("n", [1, 2, 3])]))
 }
 
+private func spec_dequantize_linear() -> OperatorSpec {
+  OperatorSpec(
+    "dequantize_linear", version: 1, level: .core, tier: 1, summary: "Turns 8-bit or 32-bit integers into floats with given scales and zero points.",
+    inputs: [
+      Operand("x", ["i8", "u8", "i32"], "..."),
+      Operand("scale", ["f32"], "..*"),
+      Operand("zero_point", ["i8", "u8", "i32"], "..*", optional: true),
+    ],
+    outputs: [
+      Operand("y", ["f32", "f16", "bf16"], "...", formatAttribute: "to"),
+    ],
+    attributes: [
+      AttributeSpec("to", .string, default: .string("f32"), values: [.string("f32"), .string("f16"), .string("bf16")], text: "Format of y."),
+    ],
+    semantics: [
+      "y = (x - zero_point) scale; scale and zero_point broadcast to x: [] for the tensor, [n] or [m, 1] for an axis",
+    ],
+    numerics: NumericsSpec(.rounding, roundings: 2),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
 private func spec_div() -> OperatorSpec {
   OperatorSpec(
     "div", version: 1, level: .core, tier: 1, summary: "Computes a / b for each element, broadcasting.",
@@ -272,6 +338,72 @@ private func spec_div() -> OperatorSpec {
       "integers wrap; division truncates towards 0, by zero gives 0",
     ],
     numerics: NumericsSpec(.rounding, roundings: 1),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_dynamic_quantize() -> OperatorSpec {
+  OperatorSpec(
+    "dynamic_quantize", version: 1, level: .core, tier: 1, summary: "Quantises with scales taken from the data.",
+    inputs: [
+      Operand("x", ["@float"], "... n"),
+    ],
+    outputs: [
+      Operand("y", ["i8", "u8", "q8_0"], "... n", formatAttribute: "to"),
+      Operand("scale", ["f32"], "... 1", optional: true, shapeWhen: [("to == 'u8'", "1")]),
+      Operand("zero_point", ["u8"], "... 1", optional: true, shapeWhen: [("to == 'u8'", "1")]),
+    ],
+    attributes: [
+      AttributeSpec("to", .string, default: .string("i8"), values: [.string("i8"), .string("u8"), .string("q8_0")], text: "i8: symmetric, a scale a row; u8: asymmetric, one scale; q8_0: blocks with their scales."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "n % block(y) == 0", text: "a row is whole blocks of y's format"),
+    ],
+    semantics: [
+      "x is near (decode(y) - zero_point) scale",
+      "i8: scale = max |x| of the row / 127, y = round(x / scale), zero_point = 0",
+      "u8: with lo = min(0, min x), hi = max(0, max x): scale = (hi - lo) / 255, zero_point = round(-lo / scale), y = saturate(round(x / scale) + zero_point)",
+      "a range of 0 has scale 1; i8 and u8 are computed in f32, rounded to nearest, ties to even; within 3 ulp of a tie that is not exact a kernel may take either side",
+      "q8_0: d = max |x| / 127, y = x (1 / d) rounded to nearest, ties away from zero, bit for bit in f32; scale = 1, zero_point = 0",
+    ],
+    numerics: NumericsSpec(.quantize),
+    specialValues: ["nan": "nothing is promised for what shares its scale", "inf": "nothing is promised for what shares its scale", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_elu() -> OperatorSpec {
+  OperatorSpec(
+    "elu", version: 1, level: .core, tier: 1, summary: "Exponential linear unit.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("alpha", .float, default: .float(1.0), text: "Limit at -infinity, negated."),
+    ],
+    semantics: [
+      "y = x for x > 0, else alpha (exp(x) - 1)",
+      "the error for x < 0 may be 4 ulp of alpha: exp(x) - 1 cancels",
+    ],
+    numerics: NumericsSpec(.ulpAbsolute, ulp: 4),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_equal() -> OperatorSpec {
+  OperatorSpec(
+    "equal", version: 1, level: .core, tier: 1, summary: "Says for each element whether a equals b, broadcasting.",
+    inputs: [
+      Operand("a", ["@float", "i32", "i64"], "..*"),
+      Operand("b", ["=a"], "..*"),
+    ],
+    outputs: [
+      Operand("y", ["bool"], "..*"),
+    ],
+    semantics: [
+      "y = a = b; extents are equal or 1, missing leading dimensions count as 1",
+      "a comparison with NaN is false",
+    ],
+    numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 
@@ -304,6 +436,42 @@ private func spec_exp() -> OperatorSpec {
       "y = e^x",
     ],
     numerics: NumericsSpec(.ulp, ulp: 3),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_expand() -> OperatorSpec {
+  OperatorSpec(
+    "expand", version: 1, level: .core, tier: 1, summary: "Repeats dimensions of extent 1.",
+    inputs: [
+      Operand("x", ["@plain"], "?"),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "?"),
+    ],
+    attributes: [
+      AttributeSpec("shape", .ints, default: .ints([]), text: "Extents to broadcast with; -1 or 1 keeps x's own."),
+    ],
+    semantics: [
+      "y = x broadcast with shape, as in a sum: extents are equal or 1, missing leading dimensions count as 1",
+    ],
+    shapeRule: .expand,
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_floor() -> OperatorSpec {
+  OperatorSpec(
+    "floor", version: 1, level: .core, tier: 1, summary: "Rounds each element down to an integer.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = the largest integer that is not above x",
+    ],
+    numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 
@@ -375,6 +543,77 @@ private func spec_gelu() -> OperatorSpec {
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 
+private func spec_gelu_quick() -> OperatorSpec {
+  OperatorSpec(
+    "gelu_quick", version: 1, level: .core, tier: 1, summary: "Gaussian error linear unit by a sigmoid.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = x / (1 + exp(-1.702 x))",
+      "6 ulp, and 2 |1.702 x| roundings for the argument of exp",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 6),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_greater() -> OperatorSpec {
+  OperatorSpec(
+    "greater", version: 1, level: .core, tier: 1, summary: "Says for each element whether a is greater than b, broadcasting.",
+    inputs: [
+      Operand("a", ["@float", "i32", "i64"], "..*"),
+      Operand("b", ["=a"], "..*"),
+    ],
+    outputs: [
+      Operand("y", ["bool"], "..*"),
+    ],
+    semantics: [
+      "y = a > b; extents are equal or 1, missing leading dimensions count as 1",
+      "a comparison with NaN is false",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_hardsigmoid() -> OperatorSpec {
+  OperatorSpec(
+    "hardsigmoid", version: 1, level: .core, tier: 1, summary: "Sigmoid by a straight line.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("alpha", .float, default: .float(0.2), text: "Slope."),
+      AttributeSpec("beta", .float, default: .float(0.5), text: "Value at 0."),
+    ],
+    semantics: [
+      "y = max(0, min(1, alpha x + beta))",
+    ],
+    numerics: NumericsSpec(.rounding, roundings: 2),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_hardswish() -> OperatorSpec {
+  OperatorSpec(
+    "hardswish", version: 1, level: .core, tier: 1, summary: "Swish by a straight line.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = x max(0, min(1, x/6 + 1/2))",
+    ],
+    numerics: NumericsSpec(.rounding, roundings: 4),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
 private func spec_layer_norm() -> OperatorSpec {
   OperatorSpec(
     "layer_norm", version: 1, level: .llm, tier: 1, summary: "Centres and scales each row to unit variance.",
@@ -401,6 +640,43 @@ private func spec_layer_norm() -> OperatorSpec {
       attributes: [("epsilon", [.float(1e-05), .float(0.001)])],
       data: ["int", "allpos", "normal", "outlier", "cancel", "ramp", "offset", "denormal", "constant", "last", "sparse", "nan", "inf"],
       metamorphic: ["rows_alone"]))
+}
+
+private func spec_leaky_relu() -> OperatorSpec {
+  OperatorSpec(
+    "leaky_relu", version: 1, level: .core, tier: 1, summary: "Leaky rectified linear unit.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    attributes: [
+      AttributeSpec("alpha", .float, default: .float(0.01), text: "Slope for x < 0."),
+    ],
+    semantics: [
+      "y = x for x >= 0, else alpha x",
+    ],
+    numerics: NumericsSpec(.rounding, roundings: 1),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_less() -> OperatorSpec {
+  OperatorSpec(
+    "less", version: 1, level: .core, tier: 1, summary: "Says for each element whether a is less than b, broadcasting.",
+    inputs: [
+      Operand("a", ["@float", "i32", "i64"], "..*"),
+      Operand("b", ["=a"], "..*"),
+    ],
+    outputs: [
+      Operand("y", ["bool"], "..*"),
+    ],
+    semantics: [
+      "y = a < b; extents are equal or 1, missing leading dimensions count as 1",
+      "a comparison with NaN is false",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 
 private func spec_log() -> OperatorSpec {
@@ -484,6 +760,33 @@ private func spec_matmul_gated() -> OperatorSpec {
       metamorphic: ["rows_alone"]))
 }
 
+private func spec_matmul_integer() -> OperatorSpec {
+  OperatorSpec(
+    "matmul_integer", version: 1, level: .core, tier: 1, summary: "Multiplies matrices of 8-bit integers into 32 bits.",
+    inputs: [
+      Operand("a", ["i8", "u8"], "..* M K"),
+      Operand("b", ["i8", "u8"], "..* N K", shapeWhen: [("transpose_b == 0", "..* K N")]),
+      Operand("a_zero_point", ["i8", "u8", "i32"], "A", optional: true),
+      Operand("b_zero_point", ["i8", "u8", "i32"], "B", optional: true),
+    ],
+    outputs: [
+      Operand("y", ["i32"], "..* M N"),
+    ],
+    attributes: [
+      AttributeSpec("transpose_b", .int, default: .int(1), values: [.int(0), .int(1)], text: "1: b is [N, K], as weights are stored; 0: b is [K, N]."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "A == 1 || A == M", text: "one zero point for a, or one a row"),
+      OperatorSpec.Constraint("C2", "B == 1 || B == N", text: "one zero point for b, or one a column"),
+    ],
+    semantics: [
+      "y[m, n] = sum_k (a[m, k] - a_zero_point[m]) (b[n, k] - b_zero_point[n]); leading dimensions broadcast",
+      "integers wrap; K = 0 gives 0",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
 private func spec_max() -> OperatorSpec {
   OperatorSpec(
     "max", version: 1, level: .core, tier: 1, summary: "Computes max(a, b) for each element, broadcasting.",
@@ -499,6 +802,27 @@ private func spec_max() -> OperatorSpec {
       "NaN if either is NaN",
     ],
     numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_merge_attention() -> OperatorSpec {
+  OperatorSpec(
+    "merge_attention", version: 1, level: .llm, tier: 1, summary: "Joins the results of attention over two parts of the keys.",
+    inputs: [
+      Operand("a", ["@float"], "... T H E"),
+      Operand("a_lse", ["f32"], "... T H"),
+      Operand("b", ["=a"], "... T H E"),
+      Operand("b_lse", ["f32"], "... T H"),
+    ],
+    outputs: [
+      Operand("y", ["=a"], "... T H E", inPlace: "a"),
+      Operand("lse", ["f32"], "... T H", optional: true),
+    ],
+    semantics: [
+      "lse = log(exp(a_lse) + exp(b_lse)); y = exp(a_lse - lse) a + exp(b_lse - lse) b",
+      "a part with lse -infinity has seen no key and counts nothing, whatever it holds; two such parts give 0 and -infinity",
+    ],
+    numerics: NumericsSpec(.merge),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 
@@ -554,6 +878,38 @@ private func spec_neg() -> OperatorSpec {
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 
+private func spec_norm_matmul() -> OperatorSpec {
+  OperatorSpec(
+    "norm_matmul", version: 1, level: .llm, tier: 1, summary: "Normalises rows, then multiplies them by a matrix.",
+    inputs: [
+      Operand("x", ["@float"], "... M K"),
+      Operand("norm_weight", ["f32"], "K", optional: true),
+      Operand("b", ["@float", "@block"], "N K"),
+      Operand("bias", ["f32"], "N", optional: true),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "... M N"),
+    ],
+    attributes: [
+      AttributeSpec("epsilon", .float, default: .float(1e-06), minimum: 0.0, text: "As rms_norm."),
+      AttributeSpec("weight_offset", .float, default: .float(0.0), text: "As rms_norm."),
+      AttributeSpec("activation", .string, default: .string("none"), values: [.string("none"), .string("relu"), .string("silu"), .string("gelu_tanh"), .string("gelu_erf")], text: "As matmul."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "K >= 1", text: "a row has at least one element"),
+      OperatorSpec.Constraint("C2", "K % block(b) == 0", text: "K is whole blocks of b's format"),
+    ],
+    semantics: [
+      "y = matmul(rms_norm(x, norm_weight), b, bias)",
+    ],
+    composition: [
+      OperatorSpec.CompositionStep("rms_norm", ["x", "norm_weight"], ["normed"], [("epsilon", .attribute("epsilon")), ("weight_offset", .attribute("weight_offset"))]),
+      OperatorSpec.CompositionStep("matmul", ["normed", "b", "bias"], ["y"], [("activation", .attribute("activation"))]),
+    ],
+    numerics: NumericsSpec(.composition, declares: ["act_block", "operand_round"]),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
 private func spec_pad() -> OperatorSpec {
   OperatorSpec(
     "pad", version: 1, level: .core, tier: 1, summary: "Surrounds a tensor with a constant.",
@@ -578,6 +934,80 @@ private func spec_pad() -> OperatorSpec {
       attributes: [("before", [.ints([1]), .ints([0]), .ints([0, 0]), .ints([2, 1]), .ints([0, 3]), .ints([1, 0, 2]), .ints([0, 0, 0])]), ("after", [.ints([0]), .ints([3]), .ints([1, 0]), .ints([0, 0]), .ints([2, 5]), .ints([0, 2, 1]), .ints([0, 0, 0])]), ("value", [.float(0.0), .float(1.5), .float(-3.0)])]))
 }
 
+private func spec_pow() -> OperatorSpec {
+  OperatorSpec(
+    "pow", version: 1, level: .core, tier: 1, summary: "Computes a to the power b for each element, broadcasting.",
+    inputs: [
+      Operand("a", ["@float"], "..*"),
+      Operand("b", ["=a"], "..*"),
+    ],
+    outputs: [
+      Operand("y", ["=a"], "..*", inPlace: "a"),
+    ],
+    semantics: [
+      "y = a^b; extents are equal or 1, missing leading dimensions count as 1",
+      "as C's pow: a^0 = 1 and 1^b = 1 also for NaN; a < 0 with b no integer gives NaN",
+    ],
+    numerics: NumericsSpec(.ulp, ulp: 16),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_qlinear_matmul() -> OperatorSpec {
+  OperatorSpec(
+    "qlinear_matmul", version: 1, level: .core, tier: 1, summary: "Multiplies quantised matrices and quantises the result.",
+    inputs: [
+      Operand("a", ["i8", "u8"], "..* M K"),
+      Operand("b", ["i8", "u8"], "..* N K", shapeWhen: [("transpose_b == 0", "..* K N")]),
+      Operand("a_scale", ["f32"], "A"),
+      Operand("b_scale", ["f32"], "B"),
+      Operand("y_scale", ["f32"], "1"),
+      Operand("a_zero_point", ["i8", "u8", "i32"], "P", optional: true),
+      Operand("b_zero_point", ["i8", "u8", "i32"], "Q", optional: true),
+      Operand("y_zero_point", ["i8", "u8", "i32"], "1", optional: true),
+    ],
+    outputs: [
+      Operand("y", ["i8", "u8"], "..* M N", formatAttribute: "to"),
+    ],
+    attributes: [
+      AttributeSpec("transpose_b", .int, default: .int(1), values: [.int(0), .int(1)], text: "1: b is [N, K], as weights are stored; 0: b is [K, N]."),
+      AttributeSpec("to", .string, default: .string("i8"), values: [.string("i8"), .string("u8")], text: "Format of y."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "(A == 1 || A == M) && (B == 1 || B == N)", text: "one scale for a matrix, or one a row of a, one a column of the result"),
+      OperatorSpec.Constraint("C2", "P == 1 || P == M", text: "one zero point for a, or one a row"),
+      OperatorSpec.Constraint("C3", "Q == 1 || Q == N", text: "one zero point for b, or one a column"),
+    ],
+    semantics: [
+      "s[m, n] = sum_k (a[m, k] - a_zero_point[m]) (b[n, k] - b_zero_point[n]) in i32",
+      "y = saturate(round(s[m, n] (a_scale[m] b_scale[n] / y_scale)) + y_zero_point)",
+      "computed in f32, rounded to nearest, ties to even; within 6 ulp of a tie that is not exact a kernel may take either side",
+    ],
+    numerics: NumericsSpec(.quantize),
+    specialValues: ["nan": "counts as 0", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_quantize_linear() -> OperatorSpec {
+  OperatorSpec(
+    "quantize_linear", version: 1, level: .core, tier: 1, summary: "Quantises to 8 bits with given scales and zero points.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+      Operand("scale", ["f32"], "..*"),
+      Operand("zero_point", ["i8", "u8", "i32"], "..*", optional: true),
+    ],
+    outputs: [
+      Operand("y", ["i8", "u8"], "...", formatAttribute: "to"),
+    ],
+    attributes: [
+      AttributeSpec("to", .string, default: .string("i8"), values: [.string("i8"), .string("u8")], text: "Format of y."),
+    ],
+    semantics: [
+      "y = saturate(round(x / scale) + zero_point); scale and zero_point broadcast to x: [] for the tensor, [n] or [m, 1] for an axis",
+      "computed in f32, rounded to nearest, ties to even; within 3 ulp of a tie that is not exact a kernel may take either side",
+    ],
+    numerics: NumericsSpec(.quantize),
+    specialValues: ["nan": "counts as 0", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
 private func spec_reciprocal() -> OperatorSpec {
   OperatorSpec(
     "reciprocal", version: 1, level: .core, tier: 1, summary: "Computes 1 / x for each element.",
@@ -591,6 +1021,27 @@ private func spec_reciprocal() -> OperatorSpec {
       "y = 1 / x",
     ],
     numerics: NumericsSpec(.ulp, ulp: 1),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_reduce_l2() -> OperatorSpec {
+  OperatorSpec(
+    "reduce_l2", version: 1, level: .core, tier: 1, summary: "Euclidean norm over some dimensions.",
+    inputs: [
+      Operand("x", ["@float"], "?"),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "?"),
+    ],
+    attributes: [
+      AttributeSpec("axes", .ints, default: .ints([-1]), text: "Dimensions to reduce; negative counts from the end; empty means all."),
+      AttributeSpec("keep_dims", .int, default: .int(0), values: [.int(0), .int(1)], text: "1: reduced dimensions stay with extent 1."),
+    ],
+    semantics: [
+      "y = sqrt(sum of x^2 over the axes)",
+    ],
+    shapeRule: .reduce,
+    numerics: NumericsSpec(.l2Norm),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 
@@ -646,6 +1097,52 @@ private func spec_reduce_mean() -> OperatorSpec {
       attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])]))
 }
 
+private func spec_reduce_min() -> OperatorSpec {
+  OperatorSpec(
+    "reduce_min", version: 1, level: .core, tier: 1, summary: "Minimum over some dimensions.",
+    inputs: [
+      Operand("x", ["@float"], "?"),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "?"),
+    ],
+    attributes: [
+      AttributeSpec("axes", .ints, default: .ints([-1]), text: "Dimensions to reduce; negative counts from the end; empty means all."),
+      AttributeSpec("keep_dims", .int, default: .int(0), values: [.int(0), .int(1)], text: "1: reduced dimensions stay with extent 1."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "elements(x) >= 1", text: "there is something to reduce"),
+    ],
+    semantics: [
+      "y = minimum of x over the axes",
+    ],
+    shapeRule: .reduce,
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_reduce_prod() -> OperatorSpec {
+  OperatorSpec(
+    "reduce_prod", version: 1, level: .core, tier: 1, summary: "Product over some dimensions.",
+    inputs: [
+      Operand("x", ["@float"], "?"),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "?"),
+    ],
+    attributes: [
+      AttributeSpec("axes", .ints, default: .ints([-1]), text: "Dimensions to reduce; negative counts from the end; empty means all."),
+      AttributeSpec("keep_dims", .int, default: .int(0), values: [.int(0), .int(1)], text: "1: reduced dimensions stay with extent 1."),
+    ],
+    semantics: [
+      "y = product of x over the axes; of nothing it is 1",
+      "nothing is promised where a part of the product may leave f32's range",
+    ],
+    shapeRule: .reduce,
+    numerics: NumericsSpec(.product),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
 private func spec_reduce_sum() -> OperatorSpec {
   OperatorSpec(
     "reduce_sum", version: 1, level: .core, tier: 1, summary: "Sum over some dimensions.",
@@ -683,6 +1180,22 @@ private func spec_relu() -> OperatorSpec {
       "y = max(x, 0)",
     ],
     numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_relu_squared() -> OperatorSpec {
+  OperatorSpec(
+    "relu_squared", version: 1, level: .core, tier: 1, summary: "Square of the rectified linear unit.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = max(x, 0)^2",
+    ],
+    numerics: NumericsSpec(.rounding, roundings: 1),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 
@@ -808,6 +1321,22 @@ private func spec_rotary_embedding() -> OperatorSpec {
       metamorphic: ["rows_alone"]))
 }
 
+private func spec_round() -> OperatorSpec {
+  OperatorSpec(
+    "round", version: 1, level: .core, tier: 1, summary: "Rounds each element to the nearest integer, ties to even.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = the integer nearest to x, ties to even",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
 private func spec_rsqrt() -> OperatorSpec {
   OperatorSpec(
     "rsqrt", version: 1, level: .core, tier: 1, summary: "Computes 1 / sqrt(x) for each element.",
@@ -822,6 +1351,35 @@ private func spec_rsqrt() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.ulp, ulp: 3),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_sample() -> OperatorSpec {
+  OperatorSpec(
+    "sample", version: 1, level: .llm, tier: 1, summary: "Draws an index from each row of logits.",
+    inputs: [
+      Operand("logits", ["@float"], "... n"),
+      Operand("draws", ["f32"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["i32"], "..."),
+    ],
+    attributes: [
+      AttributeSpec("temperature", .float, default: .float(1.0), minimum: 0.0, text: "Divides the logits before the draw; 0 takes the largest."),
+      AttributeSpec("top_k", .int, default: .int(0), minimum: 0.0, text: "With k > 0 only the k largest are kept."),
+      AttributeSpec("top_p", .float, default: .float(1.0), minimum: 0.0, text: "Below 1 only the largest that make up this much of the probability are kept, at least one."),
+      AttributeSpec("min_p", .float, default: .float(0.0), minimum: 0.0, text: "Only those at least this probable, relative to the largest, are kept."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "n >= 1", text: "there is something to draw"),
+    ],
+    semantics: [
+      "kept, one filter after the other, at temperature 1, equal logits in order of their index: the top_k largest; of those the fewest, from the largest, whose probabilities reach top_p of theirs; of those the ones with exp(logit - max) >= min_p, and the largest",
+      "w = exp((logit - max) / temperature); y = the lowest kept index i with sum of w[j], kept j <= i, above draws sum of w; draws lie in 0 up to, not including, 1",
+      "temperature 0: the lowest index of the largest logit; a logit of NaN counts as -infinity; a row without a number above -infinity gives 0",
+      "where rounding in f32 could decide otherwise (a draw or a filter that meets its limit within 2^-14 of the whole), nothing is promised",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "counts as -infinity", "inf": "+infinity is the largest and takes all", "empty": "an extent of 0 gives an empty result"])
 }
 
 private func spec_scale() -> OperatorSpec {
@@ -858,6 +1416,22 @@ private func spec_sigmoid() -> OperatorSpec {
       "y = 1 / (1 + e^-x)",
     ],
     numerics: NumericsSpec(.ulp, ulp: 5),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
+private func spec_sign() -> OperatorSpec {
+  OperatorSpec(
+    "sign", version: 1, level: .core, tier: 1, summary: "Gives each element's sign: -1, 0 or 1.",
+    inputs: [
+      Operand("x", ["@float"], "..."),
+    ],
+    outputs: [
+      Operand("y", ["=x"], "...", inPlace: "x"),
+    ],
+    semantics: [
+      "y = -1, 0 or 1 with the sign of x",
+    ],
+    numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 
@@ -1085,6 +1659,31 @@ private func spec_tensor_scatter() -> OperatorSpec {
       operands: [("positions", "positions")]))
 }
 
+private func spec_topk() -> OperatorSpec {
+  OperatorSpec(
+    "topk", version: 1, level: .core, tier: 1, summary: "The largest or smallest elements of each row, in order.",
+    inputs: [
+      Operand("x", ["@float"], "... n"),
+    ],
+    outputs: [
+      Operand("values", ["=x"], "... k+0"),
+      Operand("indices", ["i32"], "... k+0"),
+    ],
+    attributes: [
+      AttributeSpec("k", .int, default: .int(1), minimum: 1.0, text: "How many."),
+      AttributeSpec("largest", .int, default: .int(1), values: [.int(0), .int(1)], text: "1: the largest, in falling order; 0: the smallest, in rising order."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "k <= n", text: "a row has k elements"),
+    ],
+    semantics: [
+      "values[..., i] = x[..., indices[..., i]]; equal elements come in order of their index",
+      "NaN counts as larger than everything; zeros are equal whatever their sign",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+}
+
 private func spec_transpose() -> OperatorSpec {
   OperatorSpec(
     "transpose", version: 1, level: .core, tier: 1, summary: "Permutes dimensions.",
@@ -1105,4 +1704,22 @@ private func spec_transpose() -> OperatorSpec {
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(shapes: [[[7]], [[3, 5]], [[33, 17]], [[64, 64]], [[2, 3, 4]], [[5, 1, 31]], [[17, 33, 2]], [[2, 3, 4, 5]], [[3, 8, 5, 2]], [[1, 257]]],
       attributes: [("permutation", [.ints([]), .ints([0]), .ints([1, 0]), .ints([0, 1]), .ints([1, 0, 2]), .ints([2, 1, 0]), .ints([0, 2, 1]), .ints([1, 2, 0]), .ints([0, 2, 1, 3]), .ints([3, 1, 0, 2])])]))
+}
+
+private func spec_where() -> OperatorSpec {
+  OperatorSpec(
+    "where", version: 1, level: .core, tier: 1, summary: "Takes elements of a where a condition holds, else of b, broadcasting.",
+    inputs: [
+      Operand("condition", ["bool"], "..*"),
+      Operand("a", ["@plain"], "..*"),
+      Operand("b", ["=a"], "..*"),
+    ],
+    outputs: [
+      Operand("y", ["=a"], "..*"),
+    ],
+    semantics: [
+      "y = condition ? a : b; extents are equal or 1, missing leading dimensions count as 1",
+    ],
+    numerics: NumericsSpec(.exact),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }

@@ -69,6 +69,12 @@ extension GraphBuilder {
     return made[0]!
   }
 
+  /// Rounds each element up to an integer. See Specs/operators/ceil.md.
+  public mutating func ceil(_ x: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("ceil", [x], [], name: name)
+    return made[0]!
+  }
+
   /// Limits elements to a range. See Specs/operators/clip.md.
   public mutating func clip(
     _ x: TensorID, minimum: Double = -3.4028234663852886e+38, maximum: Double = 3.4028234663852886e+38, name: String? = nil
@@ -94,6 +100,18 @@ extension GraphBuilder {
     return made[0]!
   }
 
+  /// Running sums along a dimension. See Specs/operators/cumsum.md.
+  public mutating func cumsum(
+    _ x: TensorID, axis: Int = -1, exclusive: Int = 0, reverse: Int = 0, name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("cumsum", [x], [
+      Attribute("axis", .int(axis)),
+      Attribute("exclusive", .int(exclusive)),
+      Attribute("reverse", .int(reverse)),
+    ], name: name)
+    return made[0]!
+  }
+
   /// Decodes a block format. See Specs/operators/dequantize.md.
   public mutating func dequantize(_ x: TensorID, to: String = "f32", name: String? = nil) throws(BackplaneError) -> TensorID {
     let made = try apply("dequantize", [x], [
@@ -102,9 +120,52 @@ extension GraphBuilder {
     return made[0]!
   }
 
+  /// Turns 8-bit or 32-bit integers into floats with given scales and zero points. See Specs/operators/dequantize_linear.md.
+  public mutating func dequantizeLinear(
+    _ x: TensorID, scale: TensorID, zeroPoint: TensorID? = nil, to: String = "f32", name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("dequantize_linear", [x, scale, zeroPoint], [
+      Attribute("to", .string(to)),
+    ], name: name)
+    return made[0]!
+  }
+
   /// Computes a / b for each element, broadcasting. See Specs/operators/div.md.
   public mutating func div(_ a: TensorID, _ b: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
     let made = try apply("div", [a, b], [], name: name)
+    return made[0]!
+  }
+
+  /// Quantises with scales taken from the data. See Specs/operators/dynamic_quantize.md.
+  public mutating func dynamicQuantize(_ x: TensorID, to: String = "i8", name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("dynamic_quantize", [x], [
+      Attribute("to", .string(to)),
+    ], name: name)
+    return made[0]!
+  }
+
+  /// Quantises with scales taken from the data. See Specs/operators/dynamic_quantize.md.
+  /// Makes the optional output scale, zero_point too.
+  public mutating func dynamicQuantizeWithScaleAndZeroPoint(
+    _ x: TensorID, to: String = "i8", name: String? = nil
+  ) throws(BackplaneError) -> (y: TensorID, scale: TensorID, zero_point: TensorID) {
+    let made = try apply("dynamic_quantize", [x], [
+      Attribute("to", .string(to)),
+    ], name: name, optionalOutputs: ["scale", "zero_point"])
+    return (y: made[0]!, scale: made[1]!, zero_point: made[2]!)
+  }
+
+  /// Exponential linear unit. See Specs/operators/elu.md.
+  public mutating func elu(_ x: TensorID, alpha: Double = 1.0, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("elu", [x], [
+      Attribute("alpha", .float(alpha)),
+    ], name: name)
+    return made[0]!
+  }
+
+  /// Says for each element whether a equals b, broadcasting. See Specs/operators/equal.md.
+  public mutating func equal(_ a: TensorID, _ b: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("equal", [a, b], [], name: name)
     return made[0]!
   }
 
@@ -117,6 +178,20 @@ extension GraphBuilder {
   /// Computes e^x for each element. See Specs/operators/exp.md.
   public mutating func exp(_ x: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
     let made = try apply("exp", [x], [], name: name)
+    return made[0]!
+  }
+
+  /// Repeats dimensions of extent 1. See Specs/operators/expand.md.
+  public mutating func expand(_ x: TensorID, shape: [Int] = [], name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("expand", [x], [
+      Attribute("shape", .ints(shape)),
+    ], name: name)
+    return made[0]!
+  }
+
+  /// Rounds each element down to an integer. See Specs/operators/floor.md.
+  public mutating func floor(_ x: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("floor", [x], [], name: name)
     return made[0]!
   }
 
@@ -149,6 +224,35 @@ extension GraphBuilder {
     return made[0]!
   }
 
+  /// Gaussian error linear unit by a sigmoid. See Specs/operators/gelu_quick.md.
+  public mutating func geluQuick(_ x: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("gelu_quick", [x], [], name: name)
+    return made[0]!
+  }
+
+  /// Says for each element whether a is greater than b, broadcasting. See Specs/operators/greater.md.
+  public mutating func greater(_ a: TensorID, _ b: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("greater", [a, b], [], name: name)
+    return made[0]!
+  }
+
+  /// Sigmoid by a straight line. See Specs/operators/hardsigmoid.md.
+  public mutating func hardsigmoid(
+    _ x: TensorID, alpha: Double = 0.2, beta: Double = 0.5, name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("hardsigmoid", [x], [
+      Attribute("alpha", .float(alpha)),
+      Attribute("beta", .float(beta)),
+    ], name: name)
+    return made[0]!
+  }
+
+  /// Swish by a straight line. See Specs/operators/hardswish.md.
+  public mutating func hardswish(_ x: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("hardswish", [x], [], name: name)
+    return made[0]!
+  }
+
   /// Centres and scales each row to unit variance. See Specs/operators/layer_norm.md.
   public mutating func layerNorm(
     _ x: TensorID, weight: TensorID? = nil, bias: TensorID? = nil, epsilon: Double = 1e-05, name: String? = nil
@@ -156,6 +260,20 @@ extension GraphBuilder {
     let made = try apply("layer_norm", [x, weight, bias], [
       Attribute("epsilon", .float(epsilon)),
     ], name: name)
+    return made[0]!
+  }
+
+  /// Leaky rectified linear unit. See Specs/operators/leaky_relu.md.
+  public mutating func leakyRelu(_ x: TensorID, alpha: Double = 0.01, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("leaky_relu", [x], [
+      Attribute("alpha", .float(alpha)),
+    ], name: name)
+    return made[0]!
+  }
+
+  /// Says for each element whether a is less than b, broadcasting. See Specs/operators/less.md.
+  public mutating func less(_ a: TensorID, _ b: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("less", [a, b], [], name: name)
     return made[0]!
   }
 
@@ -187,10 +305,37 @@ extension GraphBuilder {
     return made[0]!
   }
 
+  /// Multiplies matrices of 8-bit integers into 32 bits. See Specs/operators/matmul_integer.md.
+  public mutating func matmulInteger(
+    _ a: TensorID, _ b: TensorID, aZeroPoint: TensorID? = nil, bZeroPoint: TensorID? = nil, transposeB: Int = 1, name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("matmul_integer", [a, b, aZeroPoint, bZeroPoint], [
+      Attribute("transpose_b", .int(transposeB)),
+    ], name: name)
+    return made[0]!
+  }
+
   /// Computes max(a, b) for each element, broadcasting. See Specs/operators/max.md.
   public mutating func max(_ a: TensorID, _ b: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
     let made = try apply("max", [a, b], [], name: name)
     return made[0]!
+  }
+
+  /// Joins the results of attention over two parts of the keys. See Specs/operators/merge_attention.md.
+  public mutating func mergeAttention(
+    _ a: TensorID, aLse: TensorID, _ b: TensorID, bLse: TensorID, name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("merge_attention", [a, aLse, b, bLse], [], name: name)
+    return made[0]!
+  }
+
+  /// Joins the results of attention over two parts of the keys. See Specs/operators/merge_attention.md.
+  /// Makes the optional output lse too.
+  public mutating func mergeAttentionWithLse(
+    _ a: TensorID, aLse: TensorID, _ b: TensorID, bLse: TensorID, name: String? = nil
+  ) throws(BackplaneError) -> (y: TensorID, lse: TensorID) {
+    let made = try apply("merge_attention", [a, aLse, b, bLse], [], name: name, optionalOutputs: ["lse"])
+    return (y: made[0]!, lse: made[1]!)
   }
 
   /// Computes min(a, b) for each element, broadcasting. See Specs/operators/min.md.
@@ -211,6 +356,19 @@ extension GraphBuilder {
     return made[0]!
   }
 
+  /// Normalises rows, then multiplies them by a matrix. See Specs/operators/norm_matmul.md.
+  public mutating func normMatmul(
+    _ x: TensorID, normWeight: TensorID? = nil, b: TensorID, bias: TensorID? = nil, epsilon: Double = 1e-06, weightOffset: Double = 0.0,
+    activation: String = "none", name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("norm_matmul", [x, normWeight, b, bias], [
+      Attribute("epsilon", .float(epsilon)),
+      Attribute("weight_offset", .float(weightOffset)),
+      Attribute("activation", .string(activation)),
+    ], name: name)
+    return made[0]!
+  }
+
   /// Surrounds a tensor with a constant. See Specs/operators/pad.md.
   public mutating func pad(
     _ x: TensorID, before: [Int], after: [Int], value: Double = 0.0, name: String? = nil
@@ -223,9 +381,48 @@ extension GraphBuilder {
     return made[0]!
   }
 
+  /// Computes a to the power b for each element, broadcasting. See Specs/operators/pow.md.
+  public mutating func pow(_ a: TensorID, _ b: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("pow", [a, b], [], name: name)
+    return made[0]!
+  }
+
+  /// Multiplies quantised matrices and quantises the result. See Specs/operators/qlinear_matmul.md.
+  public mutating func qlinearMatmul(
+    _ a: TensorID, _ b: TensorID, aScale: TensorID, bScale: TensorID, yScale: TensorID, aZeroPoint: TensorID? = nil,
+    bZeroPoint: TensorID? = nil, yZeroPoint: TensorID? = nil, transposeB: Int = 1, to: String = "i8", name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("qlinear_matmul", [a, b, aScale, bScale, yScale, aZeroPoint, bZeroPoint, yZeroPoint], [
+      Attribute("transpose_b", .int(transposeB)),
+      Attribute("to", .string(to)),
+    ], name: name)
+    return made[0]!
+  }
+
+  /// Quantises to 8 bits with given scales and zero points. See Specs/operators/quantize_linear.md.
+  public mutating func quantizeLinear(
+    _ x: TensorID, scale: TensorID, zeroPoint: TensorID? = nil, to: String = "i8", name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("quantize_linear", [x, scale, zeroPoint], [
+      Attribute("to", .string(to)),
+    ], name: name)
+    return made[0]!
+  }
+
   /// Computes 1 / x for each element. See Specs/operators/reciprocal.md.
   public mutating func reciprocal(_ x: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
     let made = try apply("reciprocal", [x], [], name: name)
+    return made[0]!
+  }
+
+  /// Euclidean norm over some dimensions. See Specs/operators/reduce_l2.md.
+  public mutating func reduceL2(
+    _ x: TensorID, axes: [Int] = [-1], keepDims: Int = 0, name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("reduce_l2", [x], [
+      Attribute("axes", .ints(axes)),
+      Attribute("keep_dims", .int(keepDims)),
+    ], name: name)
     return made[0]!
   }
 
@@ -251,6 +448,28 @@ extension GraphBuilder {
     return made[0]!
   }
 
+  /// Minimum over some dimensions. See Specs/operators/reduce_min.md.
+  public mutating func reduceMin(
+    _ x: TensorID, axes: [Int] = [-1], keepDims: Int = 0, name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("reduce_min", [x], [
+      Attribute("axes", .ints(axes)),
+      Attribute("keep_dims", .int(keepDims)),
+    ], name: name)
+    return made[0]!
+  }
+
+  /// Product over some dimensions. See Specs/operators/reduce_prod.md.
+  public mutating func reduceProd(
+    _ x: TensorID, axes: [Int] = [-1], keepDims: Int = 0, name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("reduce_prod", [x], [
+      Attribute("axes", .ints(axes)),
+      Attribute("keep_dims", .int(keepDims)),
+    ], name: name)
+    return made[0]!
+  }
+
   /// Sum over some dimensions. See Specs/operators/reduce_sum.md.
   public mutating func reduceSum(
     _ x: TensorID, axes: [Int] = [-1], keepDims: Int = 0, name: String? = nil
@@ -265,6 +484,12 @@ extension GraphBuilder {
   /// Computes max(x, 0) for each element. See Specs/operators/relu.md.
   public mutating func relu(_ x: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
     let made = try apply("relu", [x], [], name: name)
+    return made[0]!
+  }
+
+  /// Square of the rectified linear unit. See Specs/operators/relu_squared.md.
+  public mutating func reluSquared(_ x: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("relu_squared", [x], [], name: name)
     return made[0]!
   }
 
@@ -312,9 +537,29 @@ extension GraphBuilder {
     return made[0]!
   }
 
+  /// Rounds each element to the nearest integer, ties to even. See Specs/operators/round.md.
+  public mutating func round(_ x: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("round", [x], [], name: name)
+    return made[0]!
+  }
+
   /// Computes 1 / sqrt(x) for each element. See Specs/operators/rsqrt.md.
   public mutating func rsqrt(_ x: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
     let made = try apply("rsqrt", [x], [], name: name)
+    return made[0]!
+  }
+
+  /// Draws an index from each row of logits. See Specs/operators/sample.md.
+  public mutating func sample(
+    _ logits: TensorID, draws: TensorID, temperature: Double = 1.0, topK: Int = 0, topP: Double = 1.0, minP: Double = 0.0,
+    name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("sample", [logits, draws], [
+      Attribute("temperature", .float(temperature)),
+      Attribute("top_k", .int(topK)),
+      Attribute("top_p", .float(topP)),
+      Attribute("min_p", .float(minP)),
+    ], name: name)
     return made[0]!
   }
 
@@ -332,6 +577,12 @@ extension GraphBuilder {
   /// Computes 1 / (1 + e^-x) for each element. See Specs/operators/sigmoid.md.
   public mutating func sigmoid(_ x: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
     let made = try apply("sigmoid", [x], [], name: name)
+    return made[0]!
+  }
+
+  /// Gives each element's sign: -1, 0 or 1. See Specs/operators/sign.md.
+  public mutating func sign(_ x: TensorID, name: String? = nil) throws(BackplaneError) -> TensorID {
+    let made = try apply("sign", [x], [], name: name)
     return made[0]!
   }
 
@@ -418,11 +669,30 @@ extension GraphBuilder {
     return made[0]!
   }
 
+  /// The largest or smallest elements of each row, in order. See Specs/operators/topk.md.
+  public mutating func topk(
+    _ x: TensorID, k: Int = 1, largest: Int = 1, name: String? = nil
+  ) throws(BackplaneError) -> (values: TensorID, indices: TensorID) {
+    let made = try apply("topk", [x], [
+      Attribute("k", .int(k)),
+      Attribute("largest", .int(largest)),
+    ], name: name)
+    return (values: made[0]!, indices: made[1]!)
+  }
+
   /// Permutes dimensions. See Specs/operators/transpose.md.
   public mutating func transpose(_ x: TensorID, permutation: [Int] = [], name: String? = nil) throws(BackplaneError) -> TensorID {
     let made = try apply("transpose", [x], [
       Attribute("permutation", .ints(permutation)),
     ], name: name)
+    return made[0]!
+  }
+
+  /// Takes elements of a where a condition holds, else of b, broadcasting. See Specs/operators/where.md.
+  public mutating func `where`(
+    _ condition: TensorID, _ a: TensorID, _ b: TensorID, name: String? = nil
+  ) throws(BackplaneError) -> TensorID {
+    let made = try apply("where", [condition, a, b], [], name: name)
     return made[0]!
   }
 }

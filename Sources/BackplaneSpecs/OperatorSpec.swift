@@ -183,10 +183,11 @@ public struct AttributeSpec: Sendable {
 /// Which error bound the judge uses, and what a kernel may declare.
 public struct NumericsSpec: Hashable, Sendable {
   public enum Bound: String, Sendable, CaseIterable {
-    case exact, rounding, ulp, dot, sum, softmax, attention, rotary, composition
+    case exact, rounding, ulp, dot, sum, product, softmax, attention, merge, rotary, quantize, composition
     case ulpAbsolute = "ulp_absolute"
     case rmsNorm = "rms_norm"
     case layerNorm = "layer_norm"
+    case l2Norm = "l2_norm"
   }
   public let bound: Bound
   public let ulp: Int?

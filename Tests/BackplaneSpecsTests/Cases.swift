@@ -48,7 +48,8 @@ struct Case: CustomStringConvertible {
 /// At least one accepted case an operator.
 enum Accepted {
   static let unary = ["abs", "cos", "erf", "exp", "gelu", "log", "neg", "reciprocal", "relu", "rsqrt", "sigmoid", "silu", "sin", "softcap", "softplus", "sqrt",
-                      "square", "tanh", "clip", "scale"]
+                      "square", "tanh", "clip", "scale", "floor", "ceil", "round", "sign", "elu", "leaky_relu", "relu_squared", "hardsigmoid",
+                      "hardswish", "gelu_quick"]
   static let binary = ["add", "sub", "mul", "div", "min", "max"]
 
   static let all: [Case] =
@@ -59,7 +60,9 @@ enum Accepted {
       Case($0, [T(.i32, [tokens, 1]), T(.i32, [5])], gives: [T(.i32, [tokens, 5])]),
       Case($0, [T([1]), T([tokens])], gives: [T([tokens])]),
       Case($0, [T([0, 3]), T([])], gives: [T([0, 3])]),
-    ] } + others
+    ] } + [
+      Case("pow", [T([3]), T([4, 2, 1])], gives: [T([4, 2, 3])]),
+    ] + ["equal", "less", "greater"].map { Case($0, [T(.i64, [tokens, 1]), T(.i64, [5])], gives: [T(.bool, [tokens, 5])]) } + others
 
   static let others: [Case] = [
     Case("add_rms_norm", [T([2, 8]), T([2, 8]), T([8])], gives: [T([2, 8]), T([2, 8])]),
@@ -75,6 +78,14 @@ enum Accepted {
     Case("concat", [T(.q4_0, [2, 32]), T(.q4_0, [3, 32])], gives: [T(.q4_0, [5, 32])]),
     Case("concat", [T([tokens, 2]), T([tokens, 3]), T([tokens, 0])], ["axis": .int(-1)], gives: [T([tokens, 5])]),
     Case("concat", [T([0, 2]), T([tokens, 2])], gives: [T([tokens, 2])]),
+    Case("cumsum", [T([tokens, 3])], ["axis": .int(0)], gives: [T([tokens, 3])]),
+    Case("dequantize_linear", [T(.u8, [tokens, 3]), T([]), T(.u8, [1])], ["to": .string("f16")], gives: [T(.f16, [tokens, 3])]),
+    Case("dequantize_linear", [T(.i32, [2, 3]), T([2, 1])], gives: [T([2, 3])]),
+    Case("dynamic_quantize", [T(.f16, [tokens, 5])], gives: [T(.i8, [tokens, 5]), T([tokens, 1]), T(.u8, [tokens, 1])]),
+    Case("dynamic_quantize", [T([tokens, 5])], ["to": .string("u8")], gives: [T(.u8, [tokens, 5]), T([1]), T(.u8, [1])]),
+    Case("dynamic_quantize", [T([2, 64])], ["to": .string("q8_0")], gives: [T(.q8_0, [2, 64]), T([2, 1]), T(.u8, [2, 1])]),
+    Case("expand", [T([3, 1])], ["shape": .ints([2, 1, 4])], gives: [T([2, 3, 4])]),
+    Case("expand", [T(.i8, [tokens, 1])], ["shape": .ints([-1, 4])], gives: [T(.i8, [tokens, 4])]),
     Case("dequantize", [T(.q4K, [tokens, 512])], ["to": .string("f16")], gives: [T(.f16, [tokens, 512])]),
     Case("gated_activation", [T([tokens, 4]), T([tokens, 4])], gives: [T([tokens, 4])]),
     Case("gather", [T(.q6K, [1000, 256]), T(.i32, [tokens])], gives: [T([tokens, 256])]),
@@ -84,8 +95,18 @@ enum Accepted {
     Case("matmul", [T([3, 1, 5, 8]), T([2, 7, 8])], gives: [T([3, 2, 5, 7])]),
     Case("matmul", [T([tokens, kv]), T([kv, 7])], ["transpose_b": .int(0)], gives: [T([tokens, 7])]),
     Case("matmul", [T([2, 0]), T([3, 0])], gives: [T([2, 3])]),
+    Case("matmul_integer", [T(.u8, [tokens, 8]), T(.i8, [3, 8]), T(.u8, [1]), T(.i32, [3])], gives: [T(.i32, [tokens, 3])]),
+    Case("matmul_integer", [T(.i8, [2, 1, tokens, 8]), T(.i8, [5, 8, 3]), T(.i8, [tokens])], ["transpose_b": .int(0)], gives: [T(.i32, [2, 5, tokens, 3])]),
+    Case("merge_attention", [T([tokens, 4, 8]), T([tokens, 4]), T([tokens, 4, 8]), T([tokens, 4])], gives: [T([tokens, 4, 8]), T([tokens, 4])]),
+    Case("norm_matmul", [T([tokens, 64]), T([64]), T(.q4_0, [9, 64]), T([9])], gives: [T([tokens, 9])]),
+    Case("norm_matmul", [T(.f16, [2, tokens, 64]), nil, T([9, 64])], gives: [T(.f16, [2, tokens, 9])]),
     Case("matmul_gated", [T(.f16, [tokens, 32]), T(.q8_0, [9, 32]), T(.q4_0, [9, 32])], gives: [T(.f16, [tokens, 9])]),
     Case("pad", [T([tokens, 3])], ["before": .ints([0, 1]), "after": .ints([0, 2])], gives: [T([tokens, 6])]),
+    Case("qlinear_matmul", [T(.u8, [tokens, 8]), T(.i8, [3, 8]), T([tokens]), T([3]), T([1]), T(.u8, [1])], gives: [T(.i8, [tokens, 3])]),
+    Case("quantize_linear", [T([tokens, 3]), T([3]), T(.i32, [])], ["to": .string("u8")], gives: [T(.u8, [tokens, 3])]),
+    Case("reduce_l2", [T([tokens, 3])], gives: [T([tokens])]),
+    Case("reduce_min", [T([2, 3])], ["axes": .ints([0])], gives: [T([3])]),
+    Case("reduce_prod", [T([2, 0])], gives: [T([2])]),
     Case("reduce_max", [T([2, 3, 4])], ["axes": .ints([0, -1]), "keep_dims": .int(1)], gives: [T([1, 3, 1])]),
     Case("reduce_mean", [T([tokens, 3])], ["axes": .ints([])], gives: [T([])]),
     Case("reduce_mean", [T([tokens, 3])], gives: [T([tokens])]),
@@ -97,6 +118,8 @@ enum Accepted {
     Case("rms_norm_rope", [T([tokens, 3, 8]), nil, T(.i32, [tokens]), T([4])], gives: [T([tokens, 3, 8])]),
     Case("rms_norm_rope", [T(.f16, [2, 5, 3, 8]), T([8]), T(.i64, [5]), T([2])], gives: [T(.f16, [2, 5, 3, 8])]),
     Case("rotary_embedding", [T([tokens, 3, 8]), T(.i32, [tokens]), T([3])], gives: [T([tokens, 3, 8])]),
+    Case("sample", [T([tokens, 100]), T([tokens])], gives: [T(.i32, [tokens])]),
+    Case("sample", [T(.f16, [100]), T([])], gives: [T(.i32, [])]),
     Case("slice", [T([10, 4])], ["start": .int(1), "end": .int(-1), "step": .int(3)], gives: [T([3, 4])]),
     Case("slice", [T([tokens, 4])], ["axis": .int(1), "start": .int(-2)], gives: [T([tokens, 2])]),
     Case("slice", [T([tokens, 4])], gives: [T([tokens, 4])]),
@@ -105,6 +128,8 @@ enum Accepted {
     Case("softmax", [T([4, tokens, kv]), T([tokens, kv])], gives: [T([4, tokens, kv])]),
     Case("tensor_scatter", [T(.q8_0, [kv, 2, 32]), T([tokens, 2, 32]), T(.i32, [tokens])], gives: [T(.q8_0, [kv, 2, 32])]),
     Case("tensor_scatter", [T(.f16, [kv]), T([tokens]), T(.i64, [tokens])], gives: [T(.f16, [kv])]),
+    Case("topk", [T(.bf16, [tokens, 9])], ["k": .int(4)], gives: [T(.bf16, [tokens, 4]), T(.i32, [tokens, 4])]),
+    Case("where", [T(.bool, [tokens, 1]), T(.i8, [3]), T(.i8, [])], gives: [T(.i8, [tokens, 3])]),
     Case("transpose", [T([2, tokens, 4])], gives: [T([4, tokens, 2])]),
     Case("transpose", [T(.i8, [2, tokens, 4])], ["permutation": .ints([1, 0, 2])], gives: [T(.i8, [tokens, 2, 4])]),
   ]
@@ -122,6 +147,18 @@ enum Refused {
     Case("attention", "C3", [T([1, 2, 0]), T([4, 2, 0]), T([4, 2, 8])]),
     Case("clip", "C1", [T([2])], ["minimum": .float(1), "maximum": .float(0)]),
     Case("concat", "C1", [T([]), T([])]),
+    Case("cumsum", "C1", [T([2])], ["axis": .int(1)]),
+    Case("dynamic_quantize", "C1", [T([2, 33])], ["to": .string("q8_0")]),
+    Case("matmul_integer", "C1", [T(.i8, [3, 8]), T(.i8, [5, 8]), T(.i8, [5])]),
+    Case("matmul_integer", "C2", [T(.i8, [3, 8]), T(.i8, [5, 8]), nil, T(.i8, [3])]),
+    Case("norm_matmul", "C1", [T([3, 0]), nil, T([5, 0])]),
+    Case("norm_matmul", "C2", [T([3, 33]), nil, T(.q8_0, [5, 33])]),
+    Case("qlinear_matmul", "C1", [T(.i8, [3, 8]), T(.i8, [5, 8]), T([5]), T([1]), T([1])]),
+    Case("qlinear_matmul", "C2", [T(.i8, [3, 8]), T(.i8, [5, 8]), T([1]), T([1]), T([1]), T(.i8, [2])]),
+    Case("qlinear_matmul", "C3", [T(.i8, [3, 8]), T(.i8, [5, 8]), T([1]), T([1]), T([1]), nil, T(.i8, [2])]),
+    Case("reduce_min", "C1", [T([0, 3])]),
+    Case("sample", "C1", [T([2, 0]), T([2])]),
+    Case("topk", "C1", [T([2, 3])], ["k": .int(4)]),
     Case("dequantize", "C1", [T(.q4K, [2, 128])]),
     Case("dequantize", "C1", [T(.q8_0, [2, kv])]),
     Case("gather", "C1", [T(.q4_0, [9, 33]), T(.i32, [1])]),
@@ -179,6 +216,10 @@ enum Refused {
     Case("transpose", "A_permutation", [T([2, 3])], ["permutation": .ints([0, 0])]),
     Case("transpose", "A_permutation", [T([2, 3])], ["permutation": .ints([0])]),
     Case("concat", "A_axis", [T([2])], ["axis": .int(1)]),
+    Case("expand", "A_shape", [T([2])], ["shape": .ints([-2])]),
+    Case("expand", "S", [T([2])], ["shape": .ints([3])]),
+    Case("quantize_linear", "S", [T([2, 3]), T([2])]),
+    Case("topk", "A_k", [T([2])], ["k": .int(0)]),
     Case("slice", "A_axis", [T([2])], ["axis": .int(-2)]),
     Case("slice", "A_axis", [T([])]),
     Case("pad", "A_before", [T([2])], ["after": .ints([1])]),

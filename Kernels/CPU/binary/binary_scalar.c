@@ -58,6 +58,14 @@ static int32_t div_i(int32_t a, int32_t b) { return b == 0 ? 0 : b == -1 ? sub_i
 static int32_t max_i(int32_t a, int32_t b) { return a > b ? a : b; }
 static int32_t min_i(int32_t a, int32_t b) { return a < b ? a : b; }
 
+// Of two correctly rounded steps: double's pow, then f32.
+static float pow_f(float a, float b) { return (float)pow(a, b); }
+static int pow_supports(const bp_cpu_call *c, bp_cpu_refusal *why) { return bp_wants_float(&c->in[0], 0, why) && supports(c, why); }
+static void pow_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {
+  (void)phase, (void)worker, pair(c, begin, end, pow_f, 0);
+}
+const bp_cpu_kernel bp_cpu_pow_scalar = {"pow", "pow_scalar", 0, 0, 0, 0, pow_supports, plan, pow_run};
+
 #define BINARY(name)                                                                                                      \
   static void name##_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {           \
     (void)phase, (void)worker, pair(c, begin, end, name##_f, name##_i);                                                   \

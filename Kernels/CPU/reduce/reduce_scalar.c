@@ -1,4 +1,5 @@
-// Sums, means and maxima over any dimensions, portable C: f32 f16 bf16, any stride. Sums in double; NaN wins a maximum.
+// Sums, means, norms, products and extrema over any dimensions, portable C: f32 f16 bf16, any stride. Computed in double; NaN
+// wins a maximum and a minimum.
 #include "../shared/call.h"
 
 // The kept dimensions give y's elements, the reduced ones a walk that starts at each.
@@ -38,7 +39,8 @@ static split split_of(const bp_cpu_call *c) {
   return s;
 }
 
-typedef struct accumulator { double sum; float max; bp_id format; int any, nan; } accumulator;
+typedef enum kind { sum, mean, l2, prod, max, min } kind;
+typedef struct accumulator { double sum; float extreme; bp_id format; kind kind; int any, nan; } accumulator;
 
 static void sum_run(char *const *p, const int64_t *step, uint64_t n, const void *context) {
   accumulator *a = (accumulator *)context;
@@ -46,33 +48,41 @@ static void sum_run(char *const *p, const int64_t *step, uint64_t n, const void 
   for (uint64_t at = 0; at < n; at += BP_TILE) {
     uint64_t count = n - at < BP_TILE ? n - at : BP_TILE;
     bp_load_run(tile, p[0] + (int64_t)at * step[0], step[0], count, a->format);
-    for (uint64_t i = 0; i < count; i++) a->sum += tile[i];
+    if (a->kind == l2) for (uint64_t i = 0; i < count; i++) a->sum += (double)tile[i] * tile[i];
+    else if (a->kind == prod) for (uint64_t i = 0; i < count; i++) a->sum *= tile[i];
+    else for (uint64_t i = 0; i < count; i++) a->sum += tile[i];
   }
 }
-static void max_run(char *const *p, const int64_t *step, uint64_t n, const void *context) {
+static void extreme_run(char *const *p, const int64_t *step, uint64_t n, const void *context) {
   accumulator *a = (accumulator *)context;
   for (uint64_t i = 0; i < n; i++) {
     float x = bp_load_one(p[0] + (int64_t)i * step[0], a->format);
     if (x != x) a->nan = 1;
-    if (!a->any || x > a->max) a->max = x;
+    if (!a->any || (a->kind == max ? x > a->extreme : x < a->extreme)) a->extreme = x;
     a->any = 1;
   }
 }
 
-typedef enum kind { sum, mean, max } kind;
 typedef struct reduce_context { const split *s; bp_id format; kind kind; } reduce_context;
 
+static float result_of(const accumulator *a, uint64_t count) {
+  switch (a->kind) {
+  case mean: return (float)(a->sum / (double)count);
+  case l2: return (float)sqrt(a->sum);
+  case max: case min: return a->nan ? NAN : a->extreme;
+  default: return (float)a->sum;
+  }
+}
 static void reduce_elements(char *const *p, const int64_t *step, uint64_t n, const void *context) {
   const reduce_context *r = context;
   bp_walk inner = r->s->reduced;
   uint64_t count = 1;
   for (uint32_t i = 0; i < inner.rank; i++) count *= (uint64_t)inner.extent[i];
   for (uint64_t i = 0; i < n; i++) {
-    accumulator a = {.format = r->format};
+    accumulator a = {.format = r->format, .kind = r->kind, .sum = r->kind == prod};
     inner.data[0] = p[1] + (int64_t)i * step[1];
-    bp_walk_run(&inner, 0, count, r->kind == max ? max_run : sum_run, &a);
-    float y = r->kind == max ? (a.nan ? NAN : a.max) : r->kind == mean ? (float)(a.sum / (double)count) : (float)a.sum;
-    bp_store_one(p[0] + (int64_t)i * step[0], r->format, y);
+    bp_walk_run(&inner, 0, count, r->kind >= max ? extreme_run : sum_run, &a);
+    bp_store_one(p[0] + (int64_t)i * step[0], r->format, result_of(&a, count));
   }
 }
 
@@ -101,3 +111,6 @@ static void plan(const bp_cpu_call *c, bp_cpu_plan *p) {
 REDUCE(sum)
 REDUCE(mean)
 REDUCE(max)
+REDUCE(min)
+REDUCE(prod)
+REDUCE(l2)

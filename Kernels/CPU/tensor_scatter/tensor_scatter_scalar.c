@@ -1,17 +1,8 @@
 // tensor_scatter, portable C: caches of f32 f16 bf16 q8_0 q4_0, updates of f32 f16 bf16, any stride. Quantised as ggml's
 // reference does, in f32.
+#include "../shared/quantise.h"
 #include "tensor_scatter.h"
 
-static int8_t to_i8(float q) { return q >= 127 ? 127 : q <= -128 ? -128 : q != q ? 0 : (int8_t)q; }
-
-static void quantise_q8_0(char *to, const float *x) {
-  float largest = 0;
-  for (int i = 0; i < 32; i++) largest = fmaxf(largest, fabsf(x[i]));
-  float d = largest / 127, inverse = d != 0 ? 1 / d : 0;
-  uint16_t half = bp_to_f16(d);
-  memcpy(to, &half, 2);
-  for (int i = 0; i < 32; i++) to[2 + i] = to_i8(roundf(x[i] * inverse));
-}
 static void quantise_q4_0(char *to, const float *x) {
   float largest = 0, extreme = 0;
   for (int i = 0; i < 32; i++) if (fabsf(x[i]) > largest) largest = fabsf(x[i]), extreme = x[i];
@@ -19,7 +10,7 @@ static void quantise_q4_0(char *to, const float *x) {
   uint16_t half = bp_to_f16(d);
   memcpy(to, &half, 2);
   for (int i = 0; i < 16; i++) {
-    int low = to_i8(x[i] * inverse + 8.5f), high = to_i8(x[16 + i] * inverse + 8.5f);
+    int low = bp_to_i8(x[i] * inverse + 8.5f), high = bp_to_i8(x[16 + i] * inverse + 8.5f);
     to[2 + i] = (char)((low > 15 ? 15 : low) | (high > 15 ? 15 : high) << 4);
   }
 }
@@ -48,7 +39,7 @@ static void write_row(const bp_cpu_view *y, const bp_cpu_view *x) {
     const char *from = bp_row(&rows_x, r);
     for (int64_t b = 0; b < bp_last(y) / 32; b++) {
       bp_load_run(values, from + 32 * b * bp_last_stride(x), bp_last_stride(x), 32, x->dtype);
-      (y->dtype == BP_FORMAT_Q8_0 ? quantise_q8_0 : quantise_q4_0)(to + b * bp_last_stride(y), values);
+      (y->dtype == BP_FORMAT_Q8_0 ? bp_quantise_q8_0 : quantise_q4_0)(to + b * bp_last_stride(y), values);
     }
   }
 }

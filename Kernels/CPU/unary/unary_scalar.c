@@ -56,11 +56,30 @@ static double scale_of(double x, const parameters *p) { return x * p->a + p->b; 
 static double softcap_of(double x, const parameters *p) { return p->a * tanh(x / p->a); }
 static double clip_of(double x, const parameters *p) { return x != x ? x : fmin(fmax(x, p->a), p->b); }
 
+static double floor_of(double x, const parameters *p) { (void)p; return floor(x); }
+static double ceil_of(double x, const parameters *p) { (void)p; return ceil(x); }
+static double round_of(double x, const parameters *p) { (void)p; return rint(x); }
+static double sign_of(double x, const parameters *p) { (void)p; return x > 0 ? 1 : x < 0 ? -1 : x; }
+static double elu_of(double x, const parameters *p) { return x < 0 ? p->a * expm1(x) : x; }
+static double leaky_relu_of(double x, const parameters *p) { return x < 0 ? p->a * x : x; }
+static double relu_squared_of(double x, const parameters *p) { (void)p; double y = bp_relu(x); return y * y; }
+static double unit_of(double x) { return x != x ? x : fmin(fmax(x, 0), 1); }
+static double hardsigmoid_of(double x, const parameters *p) { return unit_of(p->a * x + p->b); }
+// x = -infinity: 0 times infinity would be NaN, the limit is 0.
+static double hardswish_of(double x, const parameters *p) { (void)p; return x <= -3 ? 0 : x * unit_of(x / 6 + 0.5); }
+static double gelu_quick_of(double x, const parameters *p) { (void)p; return x / (1 + exp(-1.702 * x)); }
+
 static parameters none(const bp_cpu_call *c) { (void)c; return (parameters){0, 0}; }
 static parameters of_gelu(const bp_cpu_call *c) { return (parameters){bp_attr_is(c, BP_GELU_APPROXIMATE, "tanh"), 0}; }
 static parameters of_scale(const bp_cpu_call *c) { return (parameters){bp_attr_float(c, BP_SCALE_FACTOR, 1), bp_attr_float(c, BP_SCALE_OFFSET, 0)}; }
 static parameters of_softcap(const bp_cpu_call *c) { return (parameters){bp_attr_float(c, BP_SOFTCAP_CAP, 30), 0}; }
 static parameters of_clip(const bp_cpu_call *c) { return (parameters){bp_attr_float(c, BP_CLIP_MINIMUM, -(double)FLT_MAX), bp_attr_float(c, BP_CLIP_MAXIMUM, FLT_MAX)}; }
+
+static parameters of_elu(const bp_cpu_call *c) { return (parameters){bp_attr_float(c, BP_ELU_ALPHA, 1), 0}; }
+static parameters of_leaky_relu(const bp_cpu_call *c) { return (parameters){(float)bp_attr_float(c, BP_LEAKY_RELU_ALPHA, 0.01), 0}; }
+static parameters of_hardsigmoid(const bp_cpu_call *c) {
+  return (parameters){(float)bp_attr_float(c, BP_HARDSIGMOID_ALPHA, 0.2), (float)bp_attr_float(c, BP_HARDSIGMOID_BETA, 0.5)};
+}
 
 // The table entry of `name`, and the call of map() that belongs to it.
 #define UNARY(name, of)                                                                                                   \
@@ -89,3 +108,13 @@ UNARY(gelu, of_gelu)
 UNARY(scale, of_scale)
 UNARY(softcap, of_softcap)
 UNARY(clip, of_clip)
+UNARY(floor, none)
+UNARY(ceil, none)
+UNARY(round, none)
+UNARY(sign, none)
+UNARY(elu, of_elu)
+UNARY(leaky_relu, of_leaky_relu)
+UNARY(relu_squared, none)
+UNARY(hardsigmoid, of_hardsigmoid)
+UNARY(hardswish, none)
+UNARY(gelu_quick, none)

@@ -7,44 +7,71 @@
 #define BACKPLANE_OPERATORS_H
 
 /* Operators: bp_node.op. */
-#define BP_OP_COUNT 49
+#define BP_OP_COUNT 78
 #define BP_OP_ABS 0xe71fb2190541727bull
 #define BP_OP_ADD 0xe70bc3190530e654ull
 #define BP_OP_ADD_RMS_NORM 0xd14cb2c8db5930d8ull
 #define BP_OP_ARGMAX 0xeb186e4854b031efull
 #define BP_OP_ATTENTION 0xbe5506cb0bb8f779ull
 #define BP_OP_CAST 0xb55e7090e879494eull
+#define BP_OP_CEIL 0xd9951890fd6d7e88ull
 #define BP_OP_CLIP 0x137b2d911d7251dbull
 #define BP_OP_CONCAT 0x4c9fba75ae0b9f5dull
 #define BP_OP_COS 0xf604fc190d0176dcull
+#define BP_OP_CUMSUM 0xaa787dc2bac6cd73ull
 #define BP_OP_DEQUANTIZE 0x809023ef6894d2adull
+#define BP_OP_DEQUANTIZE_LINEAR 0x20900298641094cfull
 #define BP_OP_DIV 0xcaa83a18f46e5888ull
+#define BP_OP_DYNAMIC_QUANTIZE 0x3f2fef6cd9f5c54cull
+#define BP_OP_ELU 0xc2e90018f04d2c43ull
+#define BP_OP_EQUAL 0x6a7933d70f43faafull
 #define BP_OP_ERF 0xc2fd1118f05df230ull
 #define BP_OP_EXP 0xc3120b18f0704408ull
+#define BP_OP_EXPAND 0xfc2749975c75b3e1ull
+#define BP_OP_FLOOR 0xa03a74a942db43bdull
 #define BP_OP_GATED_ACTIVATION 0x6e4635ccf491ba57ull
 #define BP_OP_GATHER 0x4fcdeca8d9ac8f4aull
 #define BP_OP_GELU 0x6743f571efc50dceull
+#define BP_OP_GELU_QUICK 0x5700ec4485b352c6ull
+#define BP_OP_GREATER 0x6cd96eb7c3ac3f19ull
+#define BP_OP_HARDSIGMOID 0xf411938afe482524ull
+#define BP_OP_HARDSWISH 0x797f3b24693be8aeull
 #define BP_OP_LAYER_NORM 0x7edf36b108f69151ull
+#define BP_OP_LEAKY_RELU 0x6134a13974d5c008ull
+#define BP_OP_LESS 0x24dc7fada2297118ull
 #define BP_OP_LOG 0x125073191daf5431ull
 #define BP_OP_MATMUL 0x73882f5bd7ff7769ull
 #define BP_OP_MATMUL_GATED 0x5ab89b06bf8a323bull
+#define BP_OP_MATMUL_INTEGER 0xf21f2d85df64f2bcull
 #define BP_OP_MAX 0x080f5119176d1ff9ull
+#define BP_OP_MERGE_ATTENTION 0x50b8e46f485270feull
 #define BP_OP_MIN 0x07f4431917564077ull
 #define BP_OP_MUL 0x07e66519174a3ce1ull
 #define BP_OP_NEG 0x2138e5192571d261ull
+#define BP_OP_NORM_MATMUL 0xbf16fc6b9ef6180cull
 #define BP_OP_PAD 0x77ca60195676adaaull
+#define BP_OP_POW 0x779b5f19564f3b35ull
+#define BP_OP_QLINEAR_MATMUL 0x1c4e6c4214da73aaull
+#define BP_OP_QUANTIZE_LINEAR 0x5469ef37887e327eull
 #define BP_OP_RECIPROCAL 0x0d9e696d563998f5ull
+#define BP_OP_REDUCE_L2 0x43849a66c5ec2c5aull
 #define BP_OP_REDUCE_MAX 0xaee7a7a255008d26ull
 #define BP_OP_REDUCE_MEAN 0x102a9ed65b25c349ull
+#define BP_OP_REDUCE_MIN 0xaecc99a254e9ada4ull
+#define BP_OP_REDUCE_PROD 0xe208ea766c8c0a35ull
 #define BP_OP_REDUCE_SUM 0x6dbc3ea2c12a4523ull
 #define BP_OP_RELU 0x4d0b5e1fbffd04f3ull
+#define BP_OP_RELU_SQUARED 0x40a74f4f7a425025ull
 #define BP_OP_RESHAPE 0x4947b14b9c60cc25ull
 #define BP_OP_RMS_NORM 0x179934cfebb604e4ull
 #define BP_OP_RMS_NORM_ROPE 0xa9883cb62021c199ull
 #define BP_OP_ROTARY_EMBEDDING 0x009156cdf5017bb6ull
+#define BP_OP_ROUND 0x311418469f09741bull
 #define BP_OP_RSQRT 0xbdbbc39f586be77full
+#define BP_OP_SAMPLE 0xf3d802fe7a8ba4c7ull
 #define BP_OP_SCALE 0x6aacb9fbb71a1d91ull
 #define BP_OP_SIGMOID 0x92888de5f15c0eabull
+#define BP_OP_SIGN 0x4e0f7f18e637a364ull
 #define BP_OP_SILU 0x4e278a18e64c47f6ull
 #define BP_OP_SIN 0x8248a1195cecc4adull
 #define BP_OP_SLICE 0xd4a6e26ba7a1d8b1ull
@@ -56,7 +83,9 @@
 #define BP_OP_SUB 0x82719d195d0fc2f5ull
 #define BP_OP_TANH 0xd93450ef07843b10ull
 #define BP_OP_TENSOR_SCATTER 0xf1ad2f058ab7bf5dull
+#define BP_OP_TOPK 0x3002f5ef38bd0bd5ull
 #define BP_OP_TRANSPOSE 0xf93c2a95a0b69780ull
+#define BP_OP_WHERE 0x379d6b8893e8fc78ull
 
 /* Element formats: bp_tensor.dtype. */
 #define BP_FORMAT_F32 0xdd635018ff703544ull
@@ -89,28 +118,38 @@
 /* Names of attributes: bp_attr.name. A node's attributes stand at the indexes below. */
 #define BP_ATTRIBUTE_ACTIVATION 0xd8c43b6c6e05cf7dull
 #define BP_ATTRIBUTE_AFTER 0xbf82010f6f71eae9ull
+#define BP_ATTRIBUTE_ALPHA 0x8ac625bb85ed202bull
 #define BP_ATTRIBUTE_APPROXIMATE 0xdb7b883caf1b9751ull
 #define BP_ATTRIBUTE_AXES 0x32969e840d9c67b8ull
 #define BP_ATTRIBUTE_AXIS 0x3288a6840d9037f4ull
 #define BP_ATTRIBUTE_BEFORE 0xd89aa06245afb2beull
+#define BP_ATTRIBUTE_BETA 0x7627619b954620a7ull
 #define BP_ATTRIBUTE_CAP 0xf5e303190ce49c5bull
 #define BP_ATTRIBUTE_CAUSAL 0xc133ad57dcb52460ull
 #define BP_ATTRIBUTE_END 0xc2f00318f053500aull
 #define BP_ATTRIBUTE_EPSILON 0x23d316013d60439dull
+#define BP_ATTRIBUTE_EXCLUSIVE 0xdcc7d1d73cc94cfbull
 #define BP_ATTRIBUTE_FACTOR 0x4545eb999aeeeca6ull
 #define BP_ATTRIBUTE_INTERLEAVED 0x8bda030068174068ull
+#define BP_ATTRIBUTE_K 0xaf63e64c8601fd8aull
 #define BP_ATTRIBUTE_KEEP_DIMS 0x7e3cb2e7f5f0982eull
+#define BP_ATTRIBUTE_LARGEST 0x7cd585795c62c5c3ull
 #define BP_ATTRIBUTE_MAXIMUM 0xdec0011d2ec995a1ull
+#define BP_ATTRIBUTE_MIN_P 0x81d7ad62b8030018ull
 #define BP_ATTRIBUTE_MINIMUM 0xc92fe3ad0447b657ull
 #define BP_ATTRIBUTE_MODE 0x0d3deba2c41dadb2ull
 #define BP_ATTRIBUTE_OFFSET 0x0268b0f8129435caull
 #define BP_ATTRIBUTE_PERMUTATION 0x30c0a84913fc221bull
+#define BP_ATTRIBUTE_REVERSE 0xc95b3c1f3263ab65ull
 #define BP_ATTRIBUTE_SCALE 0x6aacb9fbb71a1d91ull
 #define BP_ATTRIBUTE_SHAPE 0x6e2982493ac55546ull
 #define BP_ATTRIBUTE_SOFTCAP 0xafba9c67e0372aebull
 #define BP_ATTRIBUTE_START 0xee5d97ad45ad251full
 #define BP_ATTRIBUTE_STEP 0xaf0b4e191da20cefull
+#define BP_ATTRIBUTE_TEMPERATURE 0x556575c1ce107955ull
 #define BP_ATTRIBUTE_TO 0x08c83907b56ac0a4ull
+#define BP_ATTRIBUTE_TOP_K 0x523c9b7d695deb56ull
+#define BP_ATTRIBUTE_TOP_P 0x523c927d695ddc0bull
 #define BP_ATTRIBUTE_TRANSPOSE_B 0x21b03ce5d5a66ffdull
 #define BP_ATTRIBUTE_VALUE 0x7ce4fd9430e80ceaull
 #define BP_ATTRIBUTE_WEIGHT_OFFSET 0x8661199015c56015ull
@@ -181,6 +220,14 @@
 #define BP_CAST_OUT_Y 0
 #define BP_CAST_TO 0 /* BP_ATTR_STR */
 
+/* ceil */
+#define BP_CEIL_VERSION 1
+#define BP_CEIL_INPUTS 1
+#define BP_CEIL_OUTPUTS 1
+#define BP_CEIL_ATTRIBUTES 0
+#define BP_CEIL_IN_X 0
+#define BP_CEIL_OUT_Y 0
+
 /* clip */
 #define BP_CLIP_VERSION 1
 #define BP_CLIP_INPUTS 1
@@ -208,6 +255,17 @@
 #define BP_COS_IN_X 0
 #define BP_COS_OUT_Y 0
 
+/* cumsum */
+#define BP_CUMSUM_VERSION 1
+#define BP_CUMSUM_INPUTS 1
+#define BP_CUMSUM_OUTPUTS 1
+#define BP_CUMSUM_ATTRIBUTES 3
+#define BP_CUMSUM_IN_X 0
+#define BP_CUMSUM_OUT_Y 0
+#define BP_CUMSUM_AXIS 0 /* BP_ATTR_I64 */
+#define BP_CUMSUM_EXCLUSIVE 1 /* BP_ATTR_I64 */
+#define BP_CUMSUM_REVERSE 2 /* BP_ATTR_I64 */
+
 /* dequantize */
 #define BP_DEQUANTIZE_VERSION 1
 #define BP_DEQUANTIZE_INPUTS 1
@@ -217,6 +275,17 @@
 #define BP_DEQUANTIZE_OUT_Y 0
 #define BP_DEQUANTIZE_TO 0 /* BP_ATTR_STR */
 
+/* dequantize_linear */
+#define BP_DEQUANTIZE_LINEAR_VERSION 1
+#define BP_DEQUANTIZE_LINEAR_INPUTS 3
+#define BP_DEQUANTIZE_LINEAR_OUTPUTS 1
+#define BP_DEQUANTIZE_LINEAR_ATTRIBUTES 1
+#define BP_DEQUANTIZE_LINEAR_IN_X 0
+#define BP_DEQUANTIZE_LINEAR_IN_SCALE 1
+#define BP_DEQUANTIZE_LINEAR_IN_ZERO_POINT 2 /* optional */
+#define BP_DEQUANTIZE_LINEAR_OUT_Y 0
+#define BP_DEQUANTIZE_LINEAR_TO 0 /* BP_ATTR_STR */
+
 /* div */
 #define BP_DIV_VERSION 1
 #define BP_DIV_INPUTS 2
@@ -225,6 +294,35 @@
 #define BP_DIV_IN_A 0
 #define BP_DIV_IN_B 1
 #define BP_DIV_OUT_Y 0
+
+/* dynamic_quantize */
+#define BP_DYNAMIC_QUANTIZE_VERSION 1
+#define BP_DYNAMIC_QUANTIZE_INPUTS 1
+#define BP_DYNAMIC_QUANTIZE_OUTPUTS 3
+#define BP_DYNAMIC_QUANTIZE_ATTRIBUTES 1
+#define BP_DYNAMIC_QUANTIZE_IN_X 0
+#define BP_DYNAMIC_QUANTIZE_OUT_Y 0
+#define BP_DYNAMIC_QUANTIZE_OUT_SCALE 1 /* optional */
+#define BP_DYNAMIC_QUANTIZE_OUT_ZERO_POINT 2 /* optional */
+#define BP_DYNAMIC_QUANTIZE_TO 0 /* BP_ATTR_STR */
+
+/* elu */
+#define BP_ELU_VERSION 1
+#define BP_ELU_INPUTS 1
+#define BP_ELU_OUTPUTS 1
+#define BP_ELU_ATTRIBUTES 1
+#define BP_ELU_IN_X 0
+#define BP_ELU_OUT_Y 0
+#define BP_ELU_ALPHA 0 /* BP_ATTR_F64 */
+
+/* equal */
+#define BP_EQUAL_VERSION 1
+#define BP_EQUAL_INPUTS 2
+#define BP_EQUAL_OUTPUTS 1
+#define BP_EQUAL_ATTRIBUTES 0
+#define BP_EQUAL_IN_A 0
+#define BP_EQUAL_IN_B 1
+#define BP_EQUAL_OUT_Y 0
 
 /* erf */
 #define BP_ERF_VERSION 1
@@ -241,6 +339,23 @@
 #define BP_EXP_ATTRIBUTES 0
 #define BP_EXP_IN_X 0
 #define BP_EXP_OUT_Y 0
+
+/* expand */
+#define BP_EXPAND_VERSION 1
+#define BP_EXPAND_INPUTS 1
+#define BP_EXPAND_OUTPUTS 1
+#define BP_EXPAND_ATTRIBUTES 1
+#define BP_EXPAND_IN_X 0
+#define BP_EXPAND_OUT_Y 0
+#define BP_EXPAND_SHAPE 0 /* BP_ATTR_I64S */
+
+/* floor */
+#define BP_FLOOR_VERSION 1
+#define BP_FLOOR_INPUTS 1
+#define BP_FLOOR_OUTPUTS 1
+#define BP_FLOOR_ATTRIBUTES 0
+#define BP_FLOOR_IN_X 0
+#define BP_FLOOR_OUT_Y 0
 
 /* gated_activation */
 #define BP_GATED_ACTIVATION_VERSION 1
@@ -272,6 +387,41 @@
 #define BP_GELU_OUT_Y 0
 #define BP_GELU_APPROXIMATE 0 /* BP_ATTR_STR */
 
+/* gelu_quick */
+#define BP_GELU_QUICK_VERSION 1
+#define BP_GELU_QUICK_INPUTS 1
+#define BP_GELU_QUICK_OUTPUTS 1
+#define BP_GELU_QUICK_ATTRIBUTES 0
+#define BP_GELU_QUICK_IN_X 0
+#define BP_GELU_QUICK_OUT_Y 0
+
+/* greater */
+#define BP_GREATER_VERSION 1
+#define BP_GREATER_INPUTS 2
+#define BP_GREATER_OUTPUTS 1
+#define BP_GREATER_ATTRIBUTES 0
+#define BP_GREATER_IN_A 0
+#define BP_GREATER_IN_B 1
+#define BP_GREATER_OUT_Y 0
+
+/* hardsigmoid */
+#define BP_HARDSIGMOID_VERSION 1
+#define BP_HARDSIGMOID_INPUTS 1
+#define BP_HARDSIGMOID_OUTPUTS 1
+#define BP_HARDSIGMOID_ATTRIBUTES 2
+#define BP_HARDSIGMOID_IN_X 0
+#define BP_HARDSIGMOID_OUT_Y 0
+#define BP_HARDSIGMOID_ALPHA 0 /* BP_ATTR_F64 */
+#define BP_HARDSIGMOID_BETA 1 /* BP_ATTR_F64 */
+
+/* hardswish */
+#define BP_HARDSWISH_VERSION 1
+#define BP_HARDSWISH_INPUTS 1
+#define BP_HARDSWISH_OUTPUTS 1
+#define BP_HARDSWISH_ATTRIBUTES 0
+#define BP_HARDSWISH_IN_X 0
+#define BP_HARDSWISH_OUT_Y 0
+
 /* layer_norm */
 #define BP_LAYER_NORM_VERSION 1
 #define BP_LAYER_NORM_INPUTS 3
@@ -282,6 +432,24 @@
 #define BP_LAYER_NORM_IN_BIAS 2 /* optional */
 #define BP_LAYER_NORM_OUT_Y 0
 #define BP_LAYER_NORM_EPSILON 0 /* BP_ATTR_F64 */
+
+/* leaky_relu */
+#define BP_LEAKY_RELU_VERSION 1
+#define BP_LEAKY_RELU_INPUTS 1
+#define BP_LEAKY_RELU_OUTPUTS 1
+#define BP_LEAKY_RELU_ATTRIBUTES 1
+#define BP_LEAKY_RELU_IN_X 0
+#define BP_LEAKY_RELU_OUT_Y 0
+#define BP_LEAKY_RELU_ALPHA 0 /* BP_ATTR_F64 */
+
+/* less */
+#define BP_LESS_VERSION 1
+#define BP_LESS_INPUTS 2
+#define BP_LESS_OUTPUTS 1
+#define BP_LESS_ATTRIBUTES 0
+#define BP_LESS_IN_A 0
+#define BP_LESS_IN_B 1
+#define BP_LESS_OUT_Y 0
 
 /* log */
 #define BP_LOG_VERSION 1
@@ -315,6 +483,18 @@
 #define BP_MATMUL_GATED_OUT_Y 0
 #define BP_MATMUL_GATED_ACTIVATION 0 /* BP_ATTR_STR */
 
+/* matmul_integer */
+#define BP_MATMUL_INTEGER_VERSION 1
+#define BP_MATMUL_INTEGER_INPUTS 4
+#define BP_MATMUL_INTEGER_OUTPUTS 1
+#define BP_MATMUL_INTEGER_ATTRIBUTES 1
+#define BP_MATMUL_INTEGER_IN_A 0
+#define BP_MATMUL_INTEGER_IN_B 1
+#define BP_MATMUL_INTEGER_IN_A_ZERO_POINT 2 /* optional */
+#define BP_MATMUL_INTEGER_IN_B_ZERO_POINT 3 /* optional */
+#define BP_MATMUL_INTEGER_OUT_Y 0
+#define BP_MATMUL_INTEGER_TRANSPOSE_B 0 /* BP_ATTR_I64 */
+
 /* max */
 #define BP_MAX_VERSION 1
 #define BP_MAX_INPUTS 2
@@ -323,6 +503,18 @@
 #define BP_MAX_IN_A 0
 #define BP_MAX_IN_B 1
 #define BP_MAX_OUT_Y 0
+
+/* merge_attention */
+#define BP_MERGE_ATTENTION_VERSION 1
+#define BP_MERGE_ATTENTION_INPUTS 4
+#define BP_MERGE_ATTENTION_OUTPUTS 2
+#define BP_MERGE_ATTENTION_ATTRIBUTES 0
+#define BP_MERGE_ATTENTION_IN_A 0
+#define BP_MERGE_ATTENTION_IN_A_LSE 1
+#define BP_MERGE_ATTENTION_IN_B 2
+#define BP_MERGE_ATTENTION_IN_B_LSE 3
+#define BP_MERGE_ATTENTION_OUT_Y 0
+#define BP_MERGE_ATTENTION_OUT_LSE 1 /* optional */
 
 /* min */
 #define BP_MIN_VERSION 1
@@ -350,6 +542,20 @@
 #define BP_NEG_IN_X 0
 #define BP_NEG_OUT_Y 0
 
+/* norm_matmul */
+#define BP_NORM_MATMUL_VERSION 1
+#define BP_NORM_MATMUL_INPUTS 4
+#define BP_NORM_MATMUL_OUTPUTS 1
+#define BP_NORM_MATMUL_ATTRIBUTES 3
+#define BP_NORM_MATMUL_IN_X 0
+#define BP_NORM_MATMUL_IN_NORM_WEIGHT 1 /* optional */
+#define BP_NORM_MATMUL_IN_B 2
+#define BP_NORM_MATMUL_IN_BIAS 3 /* optional */
+#define BP_NORM_MATMUL_OUT_Y 0
+#define BP_NORM_MATMUL_EPSILON 0 /* BP_ATTR_F64 */
+#define BP_NORM_MATMUL_WEIGHT_OFFSET 1 /* BP_ATTR_F64 */
+#define BP_NORM_MATMUL_ACTIVATION 2 /* BP_ATTR_STR */
+
 /* pad */
 #define BP_PAD_VERSION 1
 #define BP_PAD_INPUTS 1
@@ -361,6 +567,43 @@
 #define BP_PAD_AFTER 1 /* BP_ATTR_I64S */
 #define BP_PAD_VALUE 2 /* BP_ATTR_F64 */
 
+/* pow */
+#define BP_POW_VERSION 1
+#define BP_POW_INPUTS 2
+#define BP_POW_OUTPUTS 1
+#define BP_POW_ATTRIBUTES 0
+#define BP_POW_IN_A 0
+#define BP_POW_IN_B 1
+#define BP_POW_OUT_Y 0
+
+/* qlinear_matmul */
+#define BP_QLINEAR_MATMUL_VERSION 1
+#define BP_QLINEAR_MATMUL_INPUTS 8
+#define BP_QLINEAR_MATMUL_OUTPUTS 1
+#define BP_QLINEAR_MATMUL_ATTRIBUTES 2
+#define BP_QLINEAR_MATMUL_IN_A 0
+#define BP_QLINEAR_MATMUL_IN_B 1
+#define BP_QLINEAR_MATMUL_IN_A_SCALE 2
+#define BP_QLINEAR_MATMUL_IN_B_SCALE 3
+#define BP_QLINEAR_MATMUL_IN_Y_SCALE 4
+#define BP_QLINEAR_MATMUL_IN_A_ZERO_POINT 5 /* optional */
+#define BP_QLINEAR_MATMUL_IN_B_ZERO_POINT 6 /* optional */
+#define BP_QLINEAR_MATMUL_IN_Y_ZERO_POINT 7 /* optional */
+#define BP_QLINEAR_MATMUL_OUT_Y 0
+#define BP_QLINEAR_MATMUL_TRANSPOSE_B 0 /* BP_ATTR_I64 */
+#define BP_QLINEAR_MATMUL_TO 1 /* BP_ATTR_STR */
+
+/* quantize_linear */
+#define BP_QUANTIZE_LINEAR_VERSION 1
+#define BP_QUANTIZE_LINEAR_INPUTS 3
+#define BP_QUANTIZE_LINEAR_OUTPUTS 1
+#define BP_QUANTIZE_LINEAR_ATTRIBUTES 1
+#define BP_QUANTIZE_LINEAR_IN_X 0
+#define BP_QUANTIZE_LINEAR_IN_SCALE 1
+#define BP_QUANTIZE_LINEAR_IN_ZERO_POINT 2 /* optional */
+#define BP_QUANTIZE_LINEAR_OUT_Y 0
+#define BP_QUANTIZE_LINEAR_TO 0 /* BP_ATTR_STR */
+
 /* reciprocal */
 #define BP_RECIPROCAL_VERSION 1
 #define BP_RECIPROCAL_INPUTS 1
@@ -368,6 +611,16 @@
 #define BP_RECIPROCAL_ATTRIBUTES 0
 #define BP_RECIPROCAL_IN_X 0
 #define BP_RECIPROCAL_OUT_Y 0
+
+/* reduce_l2 */
+#define BP_REDUCE_L2_VERSION 1
+#define BP_REDUCE_L2_INPUTS 1
+#define BP_REDUCE_L2_OUTPUTS 1
+#define BP_REDUCE_L2_ATTRIBUTES 2
+#define BP_REDUCE_L2_IN_X 0
+#define BP_REDUCE_L2_OUT_Y 0
+#define BP_REDUCE_L2_AXES 0 /* BP_ATTR_I64S */
+#define BP_REDUCE_L2_KEEP_DIMS 1 /* BP_ATTR_I64 */
 
 /* reduce_max */
 #define BP_REDUCE_MAX_VERSION 1
@@ -389,6 +642,26 @@
 #define BP_REDUCE_MEAN_AXES 0 /* BP_ATTR_I64S */
 #define BP_REDUCE_MEAN_KEEP_DIMS 1 /* BP_ATTR_I64 */
 
+/* reduce_min */
+#define BP_REDUCE_MIN_VERSION 1
+#define BP_REDUCE_MIN_INPUTS 1
+#define BP_REDUCE_MIN_OUTPUTS 1
+#define BP_REDUCE_MIN_ATTRIBUTES 2
+#define BP_REDUCE_MIN_IN_X 0
+#define BP_REDUCE_MIN_OUT_Y 0
+#define BP_REDUCE_MIN_AXES 0 /* BP_ATTR_I64S */
+#define BP_REDUCE_MIN_KEEP_DIMS 1 /* BP_ATTR_I64 */
+
+/* reduce_prod */
+#define BP_REDUCE_PROD_VERSION 1
+#define BP_REDUCE_PROD_INPUTS 1
+#define BP_REDUCE_PROD_OUTPUTS 1
+#define BP_REDUCE_PROD_ATTRIBUTES 2
+#define BP_REDUCE_PROD_IN_X 0
+#define BP_REDUCE_PROD_OUT_Y 0
+#define BP_REDUCE_PROD_AXES 0 /* BP_ATTR_I64S */
+#define BP_REDUCE_PROD_KEEP_DIMS 1 /* BP_ATTR_I64 */
+
 /* reduce_sum */
 #define BP_REDUCE_SUM_VERSION 1
 #define BP_REDUCE_SUM_INPUTS 1
@@ -406,6 +679,14 @@
 #define BP_RELU_ATTRIBUTES 0
 #define BP_RELU_IN_X 0
 #define BP_RELU_OUT_Y 0
+
+/* relu_squared */
+#define BP_RELU_SQUARED_VERSION 1
+#define BP_RELU_SQUARED_INPUTS 1
+#define BP_RELU_SQUARED_OUTPUTS 1
+#define BP_RELU_SQUARED_ATTRIBUTES 0
+#define BP_RELU_SQUARED_IN_X 0
+#define BP_RELU_SQUARED_OUT_Y 0
 
 /* reshape */
 #define BP_RESHAPE_VERSION 1
@@ -454,6 +735,14 @@
 #define BP_ROTARY_EMBEDDING_INTERLEAVED 0 /* BP_ATTR_I64 */
 #define BP_ROTARY_EMBEDDING_SCALE 1 /* BP_ATTR_F64 */
 
+/* round */
+#define BP_ROUND_VERSION 1
+#define BP_ROUND_INPUTS 1
+#define BP_ROUND_OUTPUTS 1
+#define BP_ROUND_ATTRIBUTES 0
+#define BP_ROUND_IN_X 0
+#define BP_ROUND_OUT_Y 0
+
 /* rsqrt */
 #define BP_RSQRT_VERSION 1
 #define BP_RSQRT_INPUTS 1
@@ -461,6 +750,19 @@
 #define BP_RSQRT_ATTRIBUTES 0
 #define BP_RSQRT_IN_X 0
 #define BP_RSQRT_OUT_Y 0
+
+/* sample */
+#define BP_SAMPLE_VERSION 1
+#define BP_SAMPLE_INPUTS 2
+#define BP_SAMPLE_OUTPUTS 1
+#define BP_SAMPLE_ATTRIBUTES 4
+#define BP_SAMPLE_IN_LOGITS 0
+#define BP_SAMPLE_IN_DRAWS 1
+#define BP_SAMPLE_OUT_Y 0
+#define BP_SAMPLE_TEMPERATURE 0 /* BP_ATTR_F64 */
+#define BP_SAMPLE_TOP_K 1 /* BP_ATTR_I64 */
+#define BP_SAMPLE_TOP_P 2 /* BP_ATTR_F64 */
+#define BP_SAMPLE_MIN_P 3 /* BP_ATTR_F64 */
 
 /* scale */
 #define BP_SCALE_VERSION 1
@@ -479,6 +781,14 @@
 #define BP_SIGMOID_ATTRIBUTES 0
 #define BP_SIGMOID_IN_X 0
 #define BP_SIGMOID_OUT_Y 0
+
+/* sign */
+#define BP_SIGN_VERSION 1
+#define BP_SIGN_INPUTS 1
+#define BP_SIGN_OUTPUTS 1
+#define BP_SIGN_ATTRIBUTES 0
+#define BP_SIGN_IN_X 0
+#define BP_SIGN_OUT_Y 0
 
 /* silu */
 #define BP_SILU_VERSION 1
@@ -579,6 +889,17 @@
 #define BP_TENSOR_SCATTER_OUT_OUT 0
 #define BP_TENSOR_SCATTER_MODE 0 /* BP_ATTR_STR */
 
+/* topk */
+#define BP_TOPK_VERSION 1
+#define BP_TOPK_INPUTS 1
+#define BP_TOPK_OUTPUTS 2
+#define BP_TOPK_ATTRIBUTES 2
+#define BP_TOPK_IN_X 0
+#define BP_TOPK_OUT_VALUES 0
+#define BP_TOPK_OUT_INDICES 1
+#define BP_TOPK_K 0 /* BP_ATTR_I64 */
+#define BP_TOPK_LARGEST 1 /* BP_ATTR_I64 */
+
 /* transpose */
 #define BP_TRANSPOSE_VERSION 1
 #define BP_TRANSPOSE_INPUTS 1
@@ -587,5 +908,15 @@
 #define BP_TRANSPOSE_IN_X 0
 #define BP_TRANSPOSE_OUT_Y 0
 #define BP_TRANSPOSE_PERMUTATION 0 /* BP_ATTR_I64S */
+
+/* where */
+#define BP_WHERE_VERSION 1
+#define BP_WHERE_INPUTS 3
+#define BP_WHERE_OUTPUTS 1
+#define BP_WHERE_ATTRIBUTES 0
+#define BP_WHERE_IN_CONDITION 0
+#define BP_WHERE_IN_A 1
+#define BP_WHERE_IN_B 2
+#define BP_WHERE_OUT_Y 0
 
 #endif

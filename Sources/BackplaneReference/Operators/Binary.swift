@@ -1,8 +1,9 @@
 import BackplaneCore
+import Foundation
 
-/// y = a ∘ b with broadcasting: add sub mul div min max.
+/// y = a ∘ b with broadcasting: add sub mul div min max pow.
 struct Binary: ReferenceOperator {
-  enum Function: String, CaseIterable { case add, sub, mul, div, min, max }
+  enum Function: String, CaseIterable { case add, sub, mul, div, min, max, pow }
   let function: Function
 
   static let operators: [String: any ReferenceOperator] =
@@ -27,11 +28,14 @@ struct Binary: ReferenceOperator {
       case .add, .sub: return ea + eb
       case .min, .max: return Swift.max(ea, eb)
       case .mul: return times(abs(a[ja]), eb) + times(abs(b[jb]), ea) + times(ea, eb)
+      case .pow:
+        return change({ Foundation.pow($0, b[jb]) }, at: a[ja], by: ea, from: y[i]) + change({ Foundation.pow(a[ja], $0) }, at: b[jb], by: eb, from: y[i])
       case .div: return ea == 0 && eb == 0 ? 0 : eb < abs(b[jb]) ? (ea + times(abs(y[i]), eb)) / (abs(b[jb]) - eb) : .infinity
       }
     }
     if isExact { return [call.exact(y, propagated: errorA == nil && errorB == nil ? nil : (0..<count).map(propagated))] }
-    return [call.result(y) { u * abs(y[$0]) + propagated($0) }]
+    // 16 ulp: a power by exp2(b log2 a) multiplies the logarithm's error.
+    return [call.result(y) { (function == .pow ? 32 * u * abs(y[$0]) + smallestNormal : u * abs(y[$0])) + propagated($0) }]
   }
 
   private var isExact: Bool { function == .min || function == .max }
@@ -42,6 +46,7 @@ struct Binary: ReferenceOperator {
     case .sub: a - b
     case .mul: a * b
     case .div: a / b
+    case .pow: Foundation.pow(a, b)
     case .min: a.isNaN || b.isNaN ? .nan : Swift.min(a, b)
     case .max: a.isNaN || b.isNaN ? .nan : Swift.max(a, b)
     }
@@ -56,6 +61,7 @@ struct Binary: ReferenceOperator {
     case .div: b == 0 ? 0 : a.dividedReportingOverflow(by: b).partialValue
     case .min: Swift.min(a, b)
     case .max: Swift.max(a, b)
+    case .pow: preconditionFailure("pow is for floats")
     }
   }
 }

@@ -1,6 +1,6 @@
 import BackplaneCore
 
-/// The operators that only move elements: reshape transpose concat slice pad. Blocks of block formats move as they are.
+/// The operators that only move elements: reshape transpose expand concat slice pad. Blocks of block formats move as they are.
 struct Movement: ReferenceOperator {
   /// For each unit (block, or element of a plain format) of the output, the number of the input unit: inputs counted one after
   /// the other, -1 for the padding.
@@ -14,6 +14,9 @@ struct Movement: ReferenceOperator {
       let permutation = call.ints("permutation").isEmpty ? shape.indices.reversed() : call.ints("permutation")
       let strides = steps(shape)
       return indices(permutation.map { shape[$0] }, permutation.map { strides[$0] })
+    },
+    "expand": Movement { call in
+      broadcastIndices(call.input(0).shape, to: call.outputs[0].shape) ?? Array(0..<call.input(0).count)
     },
     "slice": Movement { call in
       let x = call.input(0)

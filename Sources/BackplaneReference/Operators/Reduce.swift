@@ -1,8 +1,8 @@
 import BackplaneCore
 
-/// Sum, mean or maximum over dimensions: reduce_sum reduce_mean reduce_max.
+/// One number for all of some dimensions: reduce_sum reduce_mean reduce_l2 reduce_prod reduce_max reduce_min.
 struct Reduce: ReferenceOperator {
-  enum Function { case sum, mean, max }
+  enum Function { case sum, mean, norm, product, max, min }
   let function: Function
 
   func evaluate(_ call: Call) throws(BackplaneError) -> [ReferenceTensor?] {
@@ -19,25 +19,50 @@ struct Reduce: ReferenceOperator {
     let n = axes.reduce(1) { $0 * shape[$1] }
 
     let count = call.outputs[0].count
-    var y = [Double](repeating: function == .max ? -.infinity : 0, count: count)
-    var (magnitude, propagated) = ([Double](repeating: 0, count: count), [Double](repeating: 0, count: count))
+    let start: Double = switch function { case .max: -.infinity; case .min: .infinity; case .product: 1; default: 0 }
+    var y = [Double](repeating: start, count: count)
+    // Sum of what was added; of a product the largest and the smallest part that may appear on the way.
+    var (magnitude, least) = ([Double](repeating: function == .product ? 1 : 0, count: count), [Double](repeating: 1, count: count))
+    var propagated = [Double](repeating: 0, count: count)
     for (i, to) in target.enumerated() {
-      if function == .max {
-        y[to] = x[i].isNaN || y[to].isNaN ? .nan : max(y[to], x[i])
-        propagated[to] = max(propagated[to], incoming?[i] ?? 0)
-      } else {
+      let error = incoming?[i] ?? 0
+      switch function {
+      case .max, .min:
+        y[to] = x[i].isNaN || y[to].isNaN ? .nan : function == .max ? max(y[to], x[i]) : min(y[to], x[i])
+        propagated[to] = max(propagated[to], error)
+      case .sum, .mean:
         y[to] += x[i]
         magnitude[to] += abs(x[i])
-        propagated[to] += incoming?[i] ?? 0
+        propagated[to] += error
+      case .norm:
+        y[to] += x[i] * x[i]
+        propagated[to] += (abs(x[i]) + error) * error
+      case .product:
+        y[to] *= x[i]
+        magnitude[to] *= max(abs(x[i]), 1)
+        if x[i] != 0 { least[to] *= min(abs(x[i]), 1) }
+        propagated[to] += error == 0 ? 0 : .infinity
       }
     }
     switch function {
-    case .max: return [call.exact(y, propagated: incoming == nil ? nil : propagated)]
+    case .max, .min: return [call.exact(y, propagated: incoming == nil ? nil : propagated)]
     case .sum: return [call.result(y) { unlessOverflowing(magnitude[$0], gamma(n - 1) * magnitude[$0]) + propagated[$0] }]
     case .mean:
       // n - 1 additions, 1/n and the product with it.
       return [call.result(y.map { $0 / Double(n) }) {
         (unlessOverflowing(magnitude[$0], gamma(n + 1) * magnitude[$0]) + propagated[$0]) / Double(n)
+      }]
+    case .norm:
+      // Half the sum's relative error, and the root within an ulp; squares may underflow.
+      let lost = call.declared.flushesSubnormals ? smallestNormal : 2 * eta
+      return [call.result(y.map { $0.squareRoot() }) { i in
+        let moved = propagated[i] + Double(n) * lost
+        let root = y[i].squareRoot()
+        return unlessOverflowing(y[i], (gamma(n) / 2 + 2 * u) * root + (y[i] > moved ? moved / root : moved.squareRoot()))
+      }]
+    case .product:
+      return [call.result(y) { i in
+        least[i] < smallestNormal ? .infinity : unlessOverflowing(magnitude[i], gamma(n) * abs(y[i]) + propagated[i])
       }]
     }
   }

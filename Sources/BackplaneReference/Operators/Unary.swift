@@ -1,7 +1,7 @@
 import BackplaneCore
 import Foundation
 
-/// y = f(x) for each element: abs neg relu clip, the functions of one argument, scale and softcap.
+/// y = f(x) for each element: abs neg relu clip, the functions of one argument, scale and softcap, roundings and piecewise ones.
 struct Unary: ReferenceOperator {
   /// The function, and its error in f32 arithmetic from x and f(x); nil where the result is exact.
   typealias Meaning = (f: (Double) -> Double, own: ((_ x: Double, _ y: Double) -> Double)?)
@@ -27,7 +27,9 @@ struct Unary: ReferenceOperator {
     Unary { _ in (f, { _, y in 2 * u * ulp * abs(y) + absolute }) }
   }
 
-  static let operators: [String: any ReferenceOperator] = [
+  static let operators: [String: any ReferenceOperator] = simple.merging(piecewise) { a, _ in a }
+
+  private static let simple: [String: any ReferenceOperator] = [
     "abs": exact { abs($0) },
     "neg": exact { -$0 },
     "relu": exact(relu),
@@ -65,6 +67,46 @@ struct Unary: ReferenceOperator {
       return ({ cap * tanh($0 / cap) }, { _, y in 14 * u * abs(y) + 2 * eta * cap })
     },
   ]
+
+  private static let piecewise: [String: any ReferenceOperator] = [
+    "floor": exact { $0.rounded(.down) },
+    "ceil": exact { $0.rounded(.up) },
+    "round": exact { $0.rounded(.toNearestOrEven) },
+    "sign": exact { $0 > 0 ? 1 : $0 < 0 ? -1 : $0 },
+    "elu": Unary { call in
+      let alpha = call.float("alpha")
+      // exp(x) - 1 cancels: for x < 0 the error is relative to alpha.
+      return ({ $0 < 0 ? alpha * expm1($0) : $0 }, { x, y in x < 0 ? 8 * u * abs(alpha) + 2 * u * abs(y) : 0 })
+    },
+    "leaky_relu": Unary { call in
+      let alpha = call.float("alpha")
+      return ({ $0 < 0 ? alpha * $0 : $0 }, { x, y in x < 0 ? u * abs(y) + eta : 0 })
+    },
+    "relu_squared": ulp(1, absolute: eta) { relu($0) * relu($0) },
+    "hardsigmoid": Unary { call in
+      let (alpha, beta) = (call.float("alpha"), call.float("beta"))
+      return ({ unit(alpha * $0 + beta) }, { x, _ in ofLine(alpha * x, beta) })
+    },
+    "hardswish": Unary { _ in
+      // x (x/6 + 1/2), in any order of its four roundings.
+      ({ $0 <= -3 ? 0 : $0 * unit($0 / 6 + 0.5) }, { x, y in
+        x == -.infinity ? .infinity : unlessOverflowing(6 * abs(x), 4 * u * abs(y) + times(abs(x), 2 * ofLine(x / 6, 0.5)) + eta)
+      })
+    },
+    "gelu_quick": Unary { _ in
+      ({ $0 / (1 + exp(-1.702 * $0)) }, { x, y in
+        x == -.infinity ? .infinity : (12 * u + 4 * u * min(abs(1.702 * x), 128)) * abs(y) + abs(x) * smallestNormal
+      })
+    },
+  ]
+
+  private static func unit(_ x: Double) -> Double { x.isNaN ? x : min(max(x, 0), 1) }
+
+  /// Of slope + offset limited to 0 ... 1, two roundings: nothing far from the line's ends.
+  private static func ofLine(_ product: Double, _ offset: Double) -> Double {
+    let error = 2 * u * (abs(product) + abs(offset)) + eta
+    return product + offset < -error || product + offset > 1 + error ? 0 : error
+  }
 
   /// 4 ulp of 1; beyond 2^13 only the range is promised.
   private static func turning(_ x: Double, _ y: Double) -> Double { 8 * u + (abs(x) > 8192 ? 2 : 0) }

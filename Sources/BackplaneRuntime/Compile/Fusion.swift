@@ -46,10 +46,10 @@ struct Fusion {
     }
   }
 
-  /// - Parameter isWanted: Whether the device (by its index) takes the fused node (by its signature).
+  /// - Parameter isWanted: Whether the device takes the fused unit rather than its parts.
   /// - Returns: What is to be run, in order.
   mutating func run(_ table: inout SignatureTable,
-                    isWanted: (Int, Int, SignatureTable) throws(BackplaneError) -> Bool) throws(BackplaneError) -> [Unit] {
+                    isWanted: (Unit, [Unit], SignatureTable) throws(BackplaneError) -> Bool) throws(BackplaneError) -> [Unit] {
     var present: Set<String> = []
     for node in graph.nodes { present.insert(node.op) }
     var hasChanged = true
@@ -61,7 +61,8 @@ struct Fusion {
           guard let unit = units[u], unit.node.op == last, let match = match(pattern, u), let position = position(of: match) else { continue }
           guard (try? check(match.node, in: graph)) != nil else { continue }
           let signature = table.number(of: match.node)
-          guard try isWanted(unit.device, signature, table) else { continue }
+          let fused = Unit(node: match.node, members: [], position: position, signature: signature, device: unit.device)
+          guard try isWanted(fused, match.units.map { units[$0]! }, table) else { continue }
           apply(match, position, signature, unit.device)
           present.insert(match.node.op)
           hasChanged = true

@@ -76,8 +76,18 @@ struct Placing {
     var fusion = Fusion(graph, devices: devices, signatures: signatures, patterns: options.fuses ? FusionPattern.all : [])
     var (table, answers) = (table, answers)
     defer { (self.table, self.answers) = (table, answers) }
-    return try fusion.run(&table) { (device, signature, table) throws(BackplaneError) in
-      try answers[device].verdict(signature, table).isUsable
+    let graph = graph
+    return try fusion.run(&table) { (fused, parts, table) throws(BackplaneError) in
+      let verdict = try answers[fused.device].verdict(fused.signature, table)
+      guard verdict.isUsable else { return false }
+      // A device that runs it as its parts says so by its estimate. A part that it does not take alone leaves no choice.
+      var sum: UInt64 = 0
+      for part in parts {
+        let own = try answers[fused.device].verdict(part.signature, table)
+        guard own.isUsable else { return true }
+        sum += Placing.estimate(own, part.node, graph)
+      }
+      return Placing.estimate(verdict, fused.node, graph) <= sum
     }
   }
 

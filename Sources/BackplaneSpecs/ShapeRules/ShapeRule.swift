@@ -2,7 +2,7 @@ import BackplaneCore
 
 /// How an output's shape follows from the operands where a pattern cannot say it.
 public enum ShapeRule: String, Sendable, CaseIterable {
-  case reshape, transpose, concat, slice, pad, reduce
+  case reshape, transpose, concat, slice, pad, reduce, expand
 
   func shape(of resolver: Resolver) throws(BackplaneError) -> Shape {
     switch self {
@@ -12,6 +12,7 @@ public enum ShapeRule: String, Sendable, CaseIterable {
     case .slice: try slicedShape(resolver)
     case .pad: try paddedShape(resolver)
     case .reduce: try reducedShape(resolver)
+    case .expand: try expandedShape(resolver)
     }
   }
 }

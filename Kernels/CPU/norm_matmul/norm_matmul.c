@@ -1,0 +1,62 @@
+// norm_matmul in every instruction set: the kernels of rms_norm and matmul, the normed rows between them in scratch.
+#include "../shared/parts.h"
+
+extern const bp_cpu_kernel bp_cpu_rms_norm_scalar, bp_cpu_matmul_scalar;
+static const bp_cpu_kernel *const scalar[2][4] = {{&bp_cpu_rms_norm_scalar}, {&bp_cpu_matmul_scalar}};
+#if defined(__x86_64__)
+extern const bp_cpu_kernel bp_cpu_rms_norm_f32_avx2, bp_cpu_matmul_avx2, bp_cpu_rms_norm_f32_avx512, bp_cpu_matmul_avx512;
+static const bp_cpu_kernel *const avx2[2][4] = {{&bp_cpu_rms_norm_scalar, &bp_cpu_rms_norm_f32_avx2}, {&bp_cpu_matmul_scalar, &bp_cpu_matmul_avx2}};
+static const bp_cpu_kernel *const avx512[2][4] = {{&bp_cpu_rms_norm_scalar, &bp_cpu_rms_norm_f32_avx512}, {&bp_cpu_matmul_scalar, &bp_cpu_matmul_avx512}};
+#endif
+typedef const bp_cpu_kernel *const kernels[2][4];
+
+typedef struct parts { bp_part part[2]; uint64_t used; } parts;
+
+// 0 when no kernel takes one of the parts.
+static int split(const bp_cpu_call *c, kernels of, parts *to, bp_cpu_refusal *why) {
+  *to = (parts){0};
+  bp_part *norm = &to->part[0], *product = &to->part[1];
+  bp_cpu_view between = bp_between(&c->in[0], c->in[0].extent, c->in[0].rank, c->scratch, &to->used);
+  norm->call = (bp_cpu_call){.in = {c->in[0], c->in[1]}, .out = {between}, .n_in = 2, .n_out = 1, .workers = c->workers, .numerics = c->numerics};
+  product->call = (bp_cpu_call){.in = {between, c->in[2], c->in[3]}, .out = {c->out[0]}, .n_in = 4, .n_out = 1, .workers = c->workers, .numerics = c->numerics};
+  bp_part_attr(norm, BP_RMS_NORM_EPSILON, c, BP_NORM_MATMUL_EPSILON);
+  bp_part_attr(norm, BP_RMS_NORM_WEIGHT_OFFSET, c, BP_NORM_MATMUL_WEIGHT_OFFSET);
+  bp_part_int(product, BP_MATMUL_TRANSPOSE_B, 1);
+  bp_part_attr(product, BP_MATMUL_ACTIVATION, c, BP_NORM_MATMUL_ACTIVATION);
+  for (int i = 0; i < 2; i++) {
+    to->part[i].call.attrs = to->part[i].attrs;
+    if (!(to->part[i].kernel = bp_part_kernel(&to->part[i], of[i], why))) return 0;
+  }
+  return 1;
+}
+// Operands of the parts have other numbers; which one it was is said only for x.
+static int supports(const bp_cpu_call *c, kernels of, bp_cpu_refusal *why) {
+  parts p;
+  return bp_wants_float(&c->in[0], 0, why) && bp_wants_rank(&c->in[0], 2, 0, why) && split(c, of, &p, why);
+}
+static void plan(const bp_cpu_call *c, kernels of, bp_cpu_plan *to) {
+  parts p;
+  bp_cpu_refusal why;
+  split(c, of, &p, &why);
+  bp_parts_plan(p.part, 2, p.used, to);
+}
+static void run(const bp_cpu_call *c, kernels of, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {
+  parts p;
+  bp_cpu_refusal why;
+  split(c, of, &p, &why);
+  bp_parts_run(p.part, 2, p.used, c, phase, begin, end, worker);
+}
+
+#define NORM_MATMUL(isa, bits)                                                                                            \
+  static int isa##_supports(const bp_cpu_call *c, bp_cpu_refusal *why) { return supports(c, isa, why); }                  \
+  static void isa##_plan(const bp_cpu_call *c, bp_cpu_plan *to) { plan(c, isa, to); }                                     \
+  static void isa##_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {            \
+    run(c, isa, phase, begin, end, worker);                                                                               \
+  }                                                                                                                       \
+  const bp_cpu_kernel bp_cpu_norm_matmul_##isa = {"norm_matmul", "norm_matmul_" #isa, bits, 0, 0, 0, isa##_supports, isa##_plan, isa##_run};
+
+NORM_MATMUL(scalar, 0)
+#if defined(__x86_64__)
+NORM_MATMUL(avx2, BP_CPU_AVX2)
+NORM_MATMUL(avx512, BP_CPU_AVX512)
+#endif
