@@ -185,7 +185,8 @@ private func spec_ceil() -> OperatorSpec {
       "y = the smallest integer that is not below x",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
 }
 
 private func spec_clip() -> OperatorSpec {
@@ -275,7 +276,9 @@ private func spec_cumsum() -> OperatorSpec {
       "integers wrap",
     ],
     numerics: NumericsSpec(.sum),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(attributes: [("axis", [.int(-1), .int(0), .int(1)])],
+      exact: ["int"]))
 }
 
 private func spec_dequantize() -> OperatorSpec {
@@ -320,7 +323,8 @@ private func spec_dequantize_linear() -> OperatorSpec {
       "y = (x - zero_point) scale; scale and zero_point broadcast to x: [] for the tensor, [n] or [m, 1] for an axis",
     ],
     numerics: NumericsSpec(.rounding, roundings: 2),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(operands: [("scale", "scales"), ("zero_point", "zero_points")]))
 }
 
 private func spec_div() -> OperatorSpec {
@@ -386,7 +390,8 @@ private func spec_elu() -> OperatorSpec {
       "the error for x < 0 may be 4 ulp of alpha: exp(x) - 1 cancels",
     ],
     numerics: NumericsSpec(.ulpAbsolute, ulp: 4),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(attributes: [("alpha", [.float(1.0), .float(0.5)])]))
 }
 
 private func spec_equal() -> OperatorSpec {
@@ -404,7 +409,8 @@ private func spec_equal() -> OperatorSpec {
       "a comparison with NaN is false",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "int", "constant", "negzero", "nan", "inf", "huge", "sparse"]))
 }
 
 private func spec_erf() -> OperatorSpec {
@@ -456,7 +462,9 @@ private func spec_expand() -> OperatorSpec {
     ],
     shapeRule: .expand,
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[3, 1]], [[1, 5]], [[2, 1, 4]], [[]], [[33, 17]]],
+      attributes: [("shape", [.ints([7]), .ints([3, 5]), .ints([2, 3, 4]), .ints([2, 3, 7]), .ints([33, 17]), .ints([1]), .ints([])])]))
 }
 
 private func spec_floor() -> OperatorSpec {
@@ -472,7 +480,8 @@ private func spec_floor() -> OperatorSpec {
       "y = the largest integer that is not above x",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
 }
 
 private func spec_gated_activation() -> OperatorSpec {
@@ -575,7 +584,8 @@ private func spec_greater() -> OperatorSpec {
       "a comparison with NaN is false",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "int", "constant", "negzero", "nan", "inf", "huge", "sparse"]))
 }
 
 private func spec_hardsigmoid() -> OperatorSpec {
@@ -595,7 +605,8 @@ private func spec_hardsigmoid() -> OperatorSpec {
       "y = max(0, min(1, alpha x + beta))",
     ],
     numerics: NumericsSpec(.rounding, roundings: 2),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(attributes: [("alpha", [.float(0.2), .float(0.1666666716337204)]), ("beta", [.float(0.5), .float(0.0)])]))
 }
 
 private func spec_hardswish() -> OperatorSpec {
@@ -658,7 +669,8 @@ private func spec_leaky_relu() -> OperatorSpec {
       "y = x for x >= 0, else alpha x",
     ],
     numerics: NumericsSpec(.rounding, roundings: 1),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(attributes: [("alpha", [.float(0.01), .float(0.25), .float(-1.0)])]))
 }
 
 private func spec_less() -> OperatorSpec {
@@ -676,7 +688,8 @@ private func spec_less() -> OperatorSpec {
       "a comparison with NaN is false",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "int", "constant", "negzero", "nan", "inf", "huge", "sparse"]))
 }
 
 private func spec_log() -> OperatorSpec {
@@ -784,7 +797,10 @@ private func spec_matmul_integer() -> OperatorSpec {
       "integers wrap; K = 0 gives 0",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [3], [2, 3]],
+      extents: [("M", [1, 2, 7, 8, 33]), ("N", [1, 5, 16, 33, 127]), ("K", [1, 3, 31, 64, 127, 256, 1057]), ("A", [1, 2, 7, 8, 33]), ("B", [1, 5, 16, 33, 127])],
+      operands: [("a_zero_point", "zero_points"), ("b_zero_point", "zero_points")]))
 }
 
 private func spec_max() -> OperatorSpec {
@@ -823,7 +839,10 @@ private func spec_merge_attention() -> OperatorSpec {
       "a part with lse -infinity has seen no key and counts nothing, whatever it holds; two such parts give 0 and -infinity",
     ],
     numerics: NumericsSpec(.merge),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [2]],
+      extents: [("T", [1, 2, 7, 33]), ("H", [1, 3, 8]), ("E", [1, 16, 33, 64, 128])],
+      operands: [("a_lse", "lse"), ("b_lse", "lse")]))
 }
 
 private func spec_min() -> OperatorSpec {
@@ -907,7 +926,12 @@ private func spec_norm_matmul() -> OperatorSpec {
       OperatorSpec.CompositionStep("matmul", ["normed", "b", "bias"], ["y"], [("activation", .attribute("activation"))]),
     ],
     numerics: NumericsSpec(.composition, declares: ["act_block", "operand_round"]),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [2, 3]],
+      extents: [("M", [1, 2, 7, 32]), ("N", [1, 5, 16, 33, 127]), ("K", [1, 7, 64, 127, 256, 257])],
+      attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])],
+      data: ["normal", "int", "allpos", "outlier", "cancel", "constant", "last", "sparse", "nan"],
+      metamorphic: ["rows_alone"]))
 }
 
 private func spec_pad() -> OperatorSpec {
@@ -949,7 +973,8 @@ private func spec_pow() -> OperatorSpec {
       "as C's pow: a^0 = 1 and 1^b = 1 also for NaN; a < 0 with b no integer gives NaN",
     ],
     numerics: NumericsSpec(.ulp, ulp: 16),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(operands: [("b", "exponents")]))
 }
 
 private func spec_qlinear_matmul() -> OperatorSpec {
@@ -983,7 +1008,10 @@ private func spec_qlinear_matmul() -> OperatorSpec {
       "computed in f32, rounded to nearest, ties to even; within 6 ulp of a tie that is not exact a kernel may take either side",
     ],
     numerics: NumericsSpec(.quantize),
-    specialValues: ["nan": "counts as 0", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "counts as 0", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [2, 3]],
+      extents: [("M", [1, 2, 7, 8, 33]), ("N", [1, 5, 16, 33, 127]), ("K", [1, 3, 31, 64, 127, 256]), ("A", [1, 2, 7, 8, 33]), ("B", [1, 5, 16, 33, 127]), ("P", [1, 2, 7, 8, 33]), ("Q", [1, 5, 16, 33, 127])],
+      operands: [("a_scale", "scales"), ("b_scale", "scales"), ("y_scale", "large_scales"), ("a_zero_point", "zero_points"), ("b_zero_point", "zero_points"), ("y_zero_point", "zero_points")]))
 }
 
 private func spec_quantize_linear() -> OperatorSpec {
@@ -1005,7 +1033,9 @@ private func spec_quantize_linear() -> OperatorSpec {
       "computed in f32, rounded to nearest, ties to even; within 3 ulp of a tie that is not exact a kernel may take either side",
     ],
     numerics: NumericsSpec(.quantize),
-    specialValues: ["nan": "counts as 0", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "counts as 0", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "huge", "int", "allpos", "halves", "negzero", "denormal", "constant", "nan", "inf"],
+      operands: [("scale", "scales"), ("zero_point", "zero_points")]))
 }
 
 private func spec_reciprocal() -> OperatorSpec {
@@ -1042,7 +1072,9 @@ private func spec_reduce_l2() -> OperatorSpec {
     ],
     shapeRule: .reduce,
     numerics: NumericsSpec(.l2Norm),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[257]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]], [[4, 64, 3]], [[2, 1057]], [[2, 3, 4, 5]]],
+      attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])]))
 }
 
 private func spec_reduce_max() -> OperatorSpec {
@@ -1118,7 +1150,9 @@ private func spec_reduce_min() -> OperatorSpec {
     ],
     shapeRule: .reduce,
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[257]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]], [[4, 64, 3]], [[2, 1057]], [[2, 3, 4, 5]]],
+      attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])]))
 }
 
 private func spec_reduce_prod() -> OperatorSpec {
@@ -1140,7 +1174,9 @@ private func spec_reduce_prod() -> OperatorSpec {
     ],
     shapeRule: .reduce,
     numerics: NumericsSpec(.product),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[257]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]], [[4, 64, 3]], [[2, 1057]], [[2, 3, 4, 5]]],
+      attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])]))
 }
 
 private func spec_reduce_sum() -> OperatorSpec {
@@ -1334,7 +1370,8 @@ private func spec_round() -> OperatorSpec {
       "y = the integer nearest to x, ties to even",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
 }
 
 private func spec_rsqrt() -> OperatorSpec {
@@ -1379,7 +1416,11 @@ private func spec_sample() -> OperatorSpec {
       "where rounding in f32 could decide otherwise (a draw or a filter that meets its limit within 2^-14 of the whole), nothing is promised",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "counts as -infinity", "inf": "+infinity is the largest and takes all", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "counts as -infinity", "inf": "+infinity is the largest and takes all", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 16, 33, 257, 1057])],
+      attributes: [("temperature", [.float(1.0), .float(0.0), .float(0.7)]), ("top_k", [.int(0), .int(1), .int(5), .int(40)]), ("top_p", [.float(1.0), .float(0.9), .float(0.1)]), ("min_p", [.float(0.0), .float(0.05)])],
+      data: ["normal", "constant", "ramp", "outlier", "sparse", "nan", "inf", "int"],
+      operands: [("draws", "draws")]))
 }
 
 private func spec_scale() -> OperatorSpec {
@@ -1681,7 +1722,10 @@ private func spec_topk() -> OperatorSpec {
       "NaN counts as larger than everything; zeros are equal whatever their sign",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 8, 16, 31, 33, 64, 127, 257, 1057])],
+      attributes: [("k", [.int(1), .int(2), .int(5), .int(40), .int(1000)])],
+      data: ["normal", "int", "constant", "allpos", "negzero", "nan", "inf", "ramp", "last", "huge"]))
 }
 
 private func spec_transpose() -> OperatorSpec {

@@ -14,6 +14,10 @@ import BackplaneSpecs
 /// offset      a mean far larger than the variance   ties      halfway between two numbers of a narrower format
 /// one_hot     rows that select a column             saturate  one key takes all of the weight
 /// zero_query  every key has the same weight         masked_huge  what a mask hides is enormous
+/// halves      multiples of 1/2: ties of rounding    special   every odd number there is
+///
+/// Operands with a meaning of their own: mask, indices, positions, angles, frequencies, slopes, scales, large_scales, zero_points,
+/// exponents, lse, draws.
 struct DataGenerator {
   let id: CaseID
 
@@ -63,6 +67,9 @@ struct DataGenerator {
     case "angles":
       let start = [0, 1, 100, 4000][random.below(4)]
       return (0..<count).map { i in i % 11 == 10 ? 7 : Double(start + i) }
+    case "zero_points":
+      let middle = tensor.format == .u8 ? 128 : 0
+      return (0..<count).map { _ in Double(middle + random.in_(-9...9)) }
     case "huge", "overflow":
       return (0..<count).map { i in i % 5 == 0 ? (random.next() & 1 == 0 ? low : high) : (random.uniform(low, high)).rounded() }
     case "constant": return [Double](repeating: 3, count: count)
@@ -128,6 +135,12 @@ struct DataGenerator {
       case 1: return each { i, _ in step == 0 ? 0 : Double(i / step % max(tensor.shape.dropLast(2).last ?? 1, 1) + 1) }
       default: return each { _, random in Double(random.in_(1...8)) }
       }
+    case "halves": return each { _, random in Double(random.in_(-41...41)) / 2 }
+    case "scales": return each { _, random in random.uniform(0.01, 0.1) }
+    case "large_scales": return each { _, random in random.uniform(5, 50) }
+    case "exponents": return each { _, random in random.next() & 1 == 0 ? Double(random.in_(-3...4)) / 2 : random.normal() }
+    case "lse": return each { _, random in random.uniform() < 0.1 ? -.infinity : 3 * random.normal() }
+    case "draws": return each { _, random in random.uniform() < 0.1 ? 0 : Double(Float(random.uniform(0, 0.999))) }
     case "zero_query": return k == 0 ? [Double](repeating: 0, count: count) : each { _, random in random.normal() }
     case "slopes": return each { i, _ in Double(sign: .plus, exponent: -(i % 8) - 1, significand: 1) }
     case "frequencies":
