@@ -26,6 +26,7 @@ struct OperatorFile {
     let op: String
     let inputs, outputs: [String]
     let attributes: [JSON.Member]
+    let ifPresent: String?
   }
   struct Numerics {
     let bound: String
@@ -88,9 +89,9 @@ struct OperatorFile {
       constraints.append(Constraint(label: try constraint.string("id"), formula: try constraint.string("expression"), text: try constraint.string("text")))
     }
     for (i, value) in try reader.array("composition").enumerated() {
-      let step = try JSONReader(value, file: file, place: "composition step \(i)", fields: ["op", "inputs", "outputs", "attributes"])
+      let step = try JSONReader(value, file: file, place: "composition step \(i)", fields: ["op", "inputs", "outputs", "attributes", "if_present"])
       composition.append(Step(op: try step.string("op"), inputs: try step.strings("inputs"), outputs: try step.strings("outputs"),
-                              attributes: try step.object("attributes")))
+                              attributes: try step.object("attributes"), ifPresent: try step.optionalString("if_present")))
     }
     let numerics = try JSONReader(try reader.required("numerics"), file: file, place: "numerics",
                                   fields: ["bound", "ulp", "roundings", "accumulate", "statistics", "declares"])

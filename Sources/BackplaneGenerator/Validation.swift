@@ -238,10 +238,16 @@ private struct CompositionValidation {
       if step.inputs.count < required || (step.inputs.count > op.inputs.count && op.inputs.last?.isVariadic != true) {
         throw error("\(step.inputs.count) inputs are given, \(op.inputs.count) are taken, \(required) of them required")
       }
-      for (name, input) in zip(step.inputs, op.inputs) where !input.isOptional && spec.inputs.contains(where: { $0.name == name && $0.isOptional }) {
+      for (name, input) in zip(step.inputs, op.inputs) where !input.isOptional && name != step.ifPresent && spec.inputs.contains(where: { $0.name == name && $0.isOptional }) {
         throw error("'\(name)' is optional, but \(input.name) is required")
       }
       if step.outputs.isEmpty || step.outputs.count > op.outputs.count { throw error("\(step.outputs.count) outputs are named, it has \(op.outputs.count)") }
+      if let condition = step.ifPresent {
+        guard spec.inputs.contains(where: { $0.name == condition && $0.isOptional }) else { throw error("'\(condition)' is no optional operand") }
+        if step.outputs.count != 1 || spec.outputs.contains(where: { $0.name == step.outputs[0] }) || step.inputs.first == condition {
+          throw error("a step with 'if_present' has one output, which is its first input when it is left out")
+        }
+      }
       for name in step.outputs where !known.insert(name).inserted { throw error("'\(name)' is made twice") }
       for member in step.attributes {
         guard let attribute = op.attributes.first(where: { $0.name == member.key }) else { throw error("it has no attribute '\(member.key)'") }

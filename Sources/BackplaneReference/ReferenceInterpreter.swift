@@ -67,6 +67,10 @@ public struct ReferenceInterpreter: Sendable {
     for (operand, input) in zip(spec.inputs, call.inputs) { named[operand.name] = input }
     var made: [String: ReferenceTensor] = [:]
     for step in spec.composition {
+      if let operand = step.ifPresent, named[operand] == nil {
+        named[step.outputs[0]] = named[step.inputs[0]]
+        continue
+      }
       let attributes = step.attributes.map { name, value in
         switch value {
         case .value(let value): Attribute(name, value)

@@ -10,12 +10,12 @@ extension OperatorSpec {
     spec_elu(), spec_equal(), spec_erf(), spec_exp(), spec_expand(), spec_floor(), spec_gated_activation(), spec_gather(),
     spec_gelu(), spec_gelu_quick(), spec_greater(), spec_hardsigmoid(), spec_hardswish(), spec_layer_norm(), spec_leaky_relu(),
     spec_less(), spec_log(), spec_matmul(), spec_matmul_gated(), spec_matmul_integer(), spec_max(), spec_merge_attention(),
-    spec_min(), spec_mul(), spec_neg(), spec_norm_matmul(), spec_pad(), spec_pow(), spec_qlinear_matmul(), spec_quantize_linear(),
-    spec_reciprocal(), spec_reduce_l2(), spec_reduce_max(), spec_reduce_mean(), spec_reduce_min(), spec_reduce_prod(),
-    spec_reduce_sum(), spec_relu(), spec_relu_squared(), spec_reshape(), spec_rms_norm(), spec_rms_norm_rope(),
-    spec_rotary_embedding(), spec_round(), spec_rsqrt(), spec_sample(), spec_scale(), spec_sigmoid(), spec_sign(), spec_silu(),
-    spec_sin(), spec_slice(), spec_softcap(), spec_softmax(), spec_softplus(), spec_sqrt(), spec_square(), spec_sub(),
-    spec_tanh(), spec_tensor_scatter(), spec_topk(), spec_transpose(), spec_where()
+    spec_min(), spec_mul(), spec_neg(), spec_norm_matmul(), spec_pad(), spec_pow(), spec_qkv_rope_cache(), spec_qlinear_matmul(),
+    spec_quantize_linear(), spec_reciprocal(), spec_reduce_l2(), spec_reduce_max(), spec_reduce_mean(), spec_reduce_min(),
+    spec_reduce_prod(), spec_reduce_sum(), spec_relu(), spec_relu_squared(), spec_reshape(), spec_rms_norm(),
+    spec_rms_norm_rope(), spec_rotary_embedding(), spec_round(), spec_rsqrt(), spec_sample(), spec_scale(), spec_sigmoid(),
+    spec_sign(), spec_silu(), spec_sin(), spec_slice(), spec_softcap(), spec_softmax(), spec_softplus(), spec_sqrt(),
+    spec_square(), spec_sub(), spec_tanh(), spec_tensor_scatter(), spec_topk(), spec_transpose(), spec_where()
   ]
 }
 
@@ -975,6 +975,67 @@ private func spec_pow() -> OperatorSpec {
     numerics: NumericsSpec(.ulp, ulp: 16),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(operands: [("b", "exponents")]))
+}
+
+private func spec_qkv_rope_cache() -> OperatorSpec {
+  OperatorSpec(
+    "qkv_rope_cache", version: 1, level: .llm, tier: 1, summary: "Projects to queries, keys and values, rotates the first two and writes the last two to the cache.",
+    inputs: [
+      Operand("x", ["@float"], "T K"),
+      Operand("wq", ["@float", "@block"], "H D K"),
+      Operand("wk", ["@float", "@block"], "G D K"),
+      Operand("wv", ["@float", "@block"], "G E K"),
+      Operand("positions", ["i32", "i64"], "T"),
+      Operand("frequencies", ["f32"], "F"),
+      Operand("k_cache", ["f32", "f16", "bf16", "q8_0", "q4_0"], "S G D"),
+      Operand("v_cache", ["f32", "f16", "bf16", "q8_0", "q4_0"], "S G E"),
+      Operand("q_norm", ["f32"], "D", optional: true),
+      Operand("k_norm", ["f32"], "D", optional: true),
+      Operand("q_bias", ["=x"], "H D", optional: true),
+      Operand("k_bias", ["=x"], "G D", optional: true),
+      Operand("v_bias", ["=x"], "G E", optional: true),
+    ],
+    outputs: [
+      Operand("q", ["=x"], "T H D"),
+      Operand("keys", ["=k_cache"], "S G D", inPlace: "k_cache"),
+      Operand("values", ["=v_cache"], "S G E", inPlace: "v_cache"),
+    ],
+    attributes: [
+      AttributeSpec("epsilon", .float, default: .float(1e-06), minimum: 0.0, text: "As rms_norm."),
+      AttributeSpec("weight_offset", .float, default: .float(0.0), text: "As rms_norm."),
+      AttributeSpec("interleaved", .int, default: .int(0), values: [.int(0), .int(1)], text: "As rotary_embedding."),
+      AttributeSpec("scale", .float, default: .float(1.0), text: "As rotary_embedding."),
+      AttributeSpec("mode", .string, default: .string("linear"), values: [.string("linear"), .string("circular")], text: "As tensor_scatter."),
+    ],
+    constraints: [
+      OperatorSpec.Constraint("C1", "K % block(wq) == 0 && K % block(wk) == 0 && K % block(wv) == 0", text: "K is whole blocks"),
+      OperatorSpec.Constraint("C2", "D % block(k_cache) == 0 && E % block(v_cache) == 0", text: "a head is whole blocks of the cache's format"),
+      OperatorSpec.Constraint("C3", "2 * F <= D", text: "the rotated part fits in the head"),
+      OperatorSpec.Constraint("C4", "F >= 1", text: "there is at least one frequency"),
+    ],
+    semantics: [
+      "q = rope(norm(heads of x wq^T + q_bias)); a bias or a norm without its operand is left out",
+      "keys = k_cache with rope(norm(heads of x wk^T + k_bias)) at positions; values = v_cache with heads of x wv^T + v_bias at positions",
+    ],
+    composition: [
+      OperatorSpec.CompositionStep("matmul", ["x", "wq"], ["q0"]),
+      OperatorSpec.CompositionStep("transpose", ["q0"], ["q1"], [("permutation", .value(.ints([1, 0, 2])))]),
+      OperatorSpec.CompositionStep("add", ["q1", "q_bias"], ["q2"], ifPresent: "q_bias"),
+      OperatorSpec.CompositionStep("rms_norm", ["q2", "q_norm"], ["q3"], [("epsilon", .attribute("epsilon")), ("weight_offset", .attribute("weight_offset"))], ifPresent: "q_norm"),
+      OperatorSpec.CompositionStep("rotary_embedding", ["q3", "positions", "frequencies"], ["q"], [("interleaved", .attribute("interleaved")), ("scale", .attribute("scale"))]),
+      OperatorSpec.CompositionStep("matmul", ["x", "wk"], ["k0"]),
+      OperatorSpec.CompositionStep("transpose", ["k0"], ["k1"], [("permutation", .value(.ints([1, 0, 2])))]),
+      OperatorSpec.CompositionStep("add", ["k1", "k_bias"], ["k2"], ifPresent: "k_bias"),
+      OperatorSpec.CompositionStep("rms_norm", ["k2", "k_norm"], ["k3"], [("epsilon", .attribute("epsilon")), ("weight_offset", .attribute("weight_offset"))], ifPresent: "k_norm"),
+      OperatorSpec.CompositionStep("rotary_embedding", ["k3", "positions", "frequencies"], ["k4"], [("interleaved", .attribute("interleaved")), ("scale", .attribute("scale"))]),
+      OperatorSpec.CompositionStep("tensor_scatter", ["k_cache", "k4", "positions"], ["keys"], [("mode", .attribute("mode"))]),
+      OperatorSpec.CompositionStep("matmul", ["x", "wv"], ["v0"]),
+      OperatorSpec.CompositionStep("transpose", ["v0"], ["v1"], [("permutation", .value(.ints([1, 0, 2])))]),
+      OperatorSpec.CompositionStep("add", ["v1", "v_bias"], ["v2"], ifPresent: "v_bias"),
+      OperatorSpec.CompositionStep("tensor_scatter", ["v_cache", "v2", "positions"], ["values"], [("mode", .attribute("mode"))]),
+    ],
+    numerics: NumericsSpec(.composition, declares: ["act_block", "operand_round"]),
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
 }
 
 private func spec_qlinear_matmul() -> OperatorSpec {

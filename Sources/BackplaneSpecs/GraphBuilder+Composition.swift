@@ -19,6 +19,10 @@ extension GraphBuilder {
     var tensors: [String: TensorID] = [:]
     for (operand, id) in zip(spec.inputs, inputs) { tensors[operand.name] = id }
     for step in spec.composition {
+      if let operand = step.ifPresent, tensors[operand] == nil {
+        tensors[step.outputs[0]] = tensors[step.inputs[0]]
+        continue
+      }
       let given = step.attributes.map { binding in
         switch binding.value {
         case .value(let value): Attribute(binding.name, value)

@@ -387,6 +387,23 @@ extension GraphBuilder {
     return made[0]!
   }
 
+  /// Projects to queries, keys and values, rotates the first two and writes the last two to the cache. See Specs/operators/qkv_rope_cache.md.
+  public mutating func qkvRopeCache(
+    _ x: TensorID, wq: TensorID, wk: TensorID, wv: TensorID, positions: TensorID, frequencies: TensorID, kCache: TensorID, vCache: TensorID,
+    qNorm: TensorID? = nil, kNorm: TensorID? = nil, qBias: TensorID? = nil, kBias: TensorID? = nil, vBias: TensorID? = nil,
+    epsilon: Double = 1e-06, weightOffset: Double = 0.0, interleaved: Int = 0, scale: Double = 1.0, mode: String = "linear",
+    name: String? = nil
+  ) throws(BackplaneError) -> (q: TensorID, keys: TensorID, values: TensorID) {
+    let made = try apply("qkv_rope_cache", [x, wq, wk, wv, positions, frequencies, kCache, vCache, qNorm, kNorm, qBias, kBias, vBias], [
+      Attribute("epsilon", .float(epsilon)),
+      Attribute("weight_offset", .float(weightOffset)),
+      Attribute("interleaved", .int(interleaved)),
+      Attribute("scale", .float(scale)),
+      Attribute("mode", .string(mode)),
+    ], name: name)
+    return (q: made[0]!, keys: made[1]!, values: made[2]!)
+  }
+
   /// Multiplies quantised matrices and quantises the result. See Specs/operators/qlinear_matmul.md.
   public mutating func qlinearMatmul(
     _ a: TensorID, _ b: TensorID, aScale: TensorID, bScale: TensorID, yScale: TensorID, aZeroPoint: TensorID? = nil,

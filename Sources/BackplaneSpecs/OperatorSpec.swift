@@ -94,8 +94,11 @@ extension OperatorSpec {
     public let inputs: [String]
     public let outputs: [String]
     public let attributes: [(name: String, value: Value)]
+    /// The optional operand without which the step is left out: its output is then its first input.
+    public let ifPresent: String?
 
-    public init(_ op: String, _ inputs: [String], _ outputs: [String], _ attributes: [(String, Value)] = []) {
+    public init(_ op: String, _ inputs: [String], _ outputs: [String], _ attributes: [(String, Value)] = [], ifPresent: String? = nil) {
+      self.ifPresent = ifPresent
       self.op = op
       self.inputs = inputs
       self.outputs = outputs

@@ -2,6 +2,7 @@ import BackplaneABI
 import BackplaneCore
 import Dispatch
 import Foundation
+import Synchronization
 
 /// The plugin as a host sees it: found beside the test binary, opened once.
 enum CPUPlugin {
@@ -101,12 +102,16 @@ func checked(_ call: (UnsafeMutablePointer<bp_error>) -> bp_status) throws {
 
 func head<T>(_: T.Type, _ type: UInt32) -> bp_head { bp_head(struct_size: UInt32(MemoryLayout<T>.size), struct_type: type, next: nil) }
 
+private struct SendableHandle: @unchecked Sendable { let value: bp_buffer }
+
 /// Device 0 of the plugin under given settings.
 final class TestDevice: @unchecked Sendable {
   let host: TestHost
   let instance: bp_instance
   let handle: bp_device
   let functions: UnsafePointer<bp_device_fns>
+  /// Destroyed with the device, not with the last reference: tests pass bare handles and addresses on.
+  fileprivate let buffers = Mutex<[bp_buffer]>([])
 
   init(_ settings: [String: String] = [:], workers: Int = 2) throws {
     host = TestHost.make(settings: settings, workers: workers)
@@ -121,7 +126,12 @@ final class TestDevice: @unchecked Sendable {
     }
     (self.instance, handle, self.functions) = (instance!, device!, functions!)
   }
+  func destroyBuffers() {
+    for buffer in buffers.withLock({ $0 }) { functions.pointee.buffer_destroy(handle, buffer) }
+    buffers.withLock { $0 = [] }
+  }
   deinit {
+    destroyBuffers()
     CPUPlugin.table.pointee.device_close(handle)
     CPUPlugin.table.pointee.instance_destroy(instance)
   }
@@ -148,8 +158,8 @@ final class TestBuffer: @unchecked Sendable {
     if let memory { (wanted.source, wanted.host_ptr, wanted.access) = (BP_SOURCE_HOST_POINTER, memory, access) }
     try checked { device.functions.pointee.buffer_create(device.handle, &wanted, &handle, nil, $0) }
     (self.device, self.handle, self.bytes) = (device, handle!, bytes)
+    device.buffers.withLock { [handle = SendableHandle(value: handle!)] in $0.append(handle.value) }
   }
-  deinit { device.functions.pointee.buffer_destroy(device.handle, handle) }
 
   var address: UnsafeMutableRawPointer {
     var address: UnsafeMutableRawPointer?

@@ -208,6 +208,25 @@ import _TestSupport
     }
   }
 
+  @Test(arguments: levels) func projectionsIntoTheCache(isa: String) throws {
+    let device = try TestDevice(["cpu.isa": isa])
+    var random = Random(10)
+    for (format, caches) in [(ElementFormat.f32, (ElementFormat.f16, ElementFormat.f32)), (.f32, (.q8_0, .q4_0)), (.f16, (.f16, .f16)), (.bf16, (.bf16, .f16))] {
+      for (t, h, g, d, e, k) in [(1, 4, 2, 32, 32, 64), (5, 3, 1, 64, 32, 32), (40, 2, 2, 32, 64, 96)] {
+        func cache(_ format: ElementFormat, _ shape: [Int]) throws -> Value {
+          format.isBlock ? Value(format, shape, bytes: [UInt8](repeating: 0, count: shape.reduce(1, *) / format.blockElements * format.blockBytes))
+            : random.value(format, shape)
+        }
+        let positions = Value(.i32, [t], (0..<t).map { Double($0 * 2 % 47) })
+        let weights = [random.value(format, [h, d, k]), random.value(format, [g, d, k]), random.value(format, [g, e, k])]
+        let inputs: [Value?] = [random.value(format, [t, k])] + weights + [positions, random.positive([d / 2]), try cache(caches.0, [50, g, d]), try cache(caches.1, [50, g, e])]
+        try judge(device, "qkv_rope_cache", inputs)
+        try judge(device, "qkv_rope_cache", inputs + [random.value(.f32, [d]), random.value(.f32, [d]), random.value(format, [h, d]), nil, random.value(format, [g, e])],
+                  [int("interleaved", 1), float("weight_offset", 1), string("mode", "circular")])
+      }
+    }
+  }
+
   @Test(arguments: levels) func normedProducts(isa: String) throws {
     let device = try TestDevice(["cpu.isa": isa])
     var random = Random(9)

@@ -175,7 +175,9 @@ private func expected(_ x: Float, length: Int = 4) -> Float { (0..<length).reduc
 
   @Test func buffersGoBackToTheHost() throws {
     let device = try TestDevice()
-    do { _ = try device.buffer(bytes: 1000) }
+    _ = try device.buffer(bytes: 1000)
+    #expect(device.host.liveBytes >= 1000)
+    device.destroyBuffers()
     #expect(device.host.liveBytes == 0)
   }
 }

@@ -117,6 +117,22 @@ private func ints(_ name: String, _ value: [Int]) -> Attribute { Attribute(name,
     #expect(nothing[1]!.values == [-inf, -inf])
   }
 
+  @Test func projectionsAreNormedRotatedAndCached() throws {
+    // One token at position 1 whose angle is 1 · π/2: (a, b) becomes (-b, a). Heads of x = (1, 2): q (1, 2) + bias (2, 2), k (2, 1), v (3).
+    let (x, identity) = (f32([1, 2], [1, 2]), f32([1, 2, 2], [1, 0, 0, 1]))
+    let caches = (f32([2, 1, 2], [9, 9, 9, 9]), f32([2, 1, 1], [9, 9]))
+    let inputs = [x, identity, f32([1, 2, 2], [0, 1, 1, 0]), f32([1, 1, 2], [1, 1]), i32([1]), f32([.pi / 2]), caches.0, caches.1]
+    let plain = try evaluate("qkv_rope_cache", inputs + [nil, nil, f32([1, 2], [2, 2])])
+    #expect(plain[0]!.values.isClose(to: [-4, 3]))
+    #expect(plain[1]!.values.isClose(to: [9, 9, -1, 2]))
+    #expect(plain[2]!.values.isClose(to: [9, 3]))
+    // A row that was not written is exact.
+    #expect(Array(plain[1]!.error!.prefix(2)) == [0, 0] && plain[1]!.error![2] > 0)
+    // Normed, q is (1, 2) / sqrt 2.5.
+    let normed = try evaluate("qkv_rope_cache", inputs + [f32([1, 1])], [float("epsilon", 0)])
+    #expect(normed[0]!.values.isClose(to: [-2 / 2.5.squareRoot(), 1 / 2.5.squareRoot()]))
+  }
+
   @Test func normsAndProductsCompose() throws {
     // x / sqrt(mean x²) of (3, 4) is (3, 4) / sqrt 12.5.
     let y = try evaluate("norm_matmul", [f32([1, 2], [3, 4]), f32([2, 1]), f32([1, 2], [1, 1]), f32([0.5])], [float("epsilon", 0)])[0]!

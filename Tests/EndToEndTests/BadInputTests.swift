@@ -86,4 +86,16 @@ import Testing
     #expect(result.output.contains("\"cpu\""))
     try expectRefusal(["run", Tool.synthetic("llama"), "--prompt", "x", "--plugin", path, "--device", "junk"], saying: "junk")
   }
+
+  @Test func aModelFileThatShrinksWhileItIsUsedIsReported() throws {
+    let copy = Tool.scratch.appendingPathComponent("shrinking.gguf")
+    try FileManager.default.copyItem(at: URL(fileURLWithPath: Tool.synthetic("qwen3")), to: copy)
+    // Far more work than the test waits for: it ends when the file does.
+    let result = try Tool.run(["bench", copy.path, "--repeats", "1000", "--decode-tokens", "500", "--prompt-tokens", "64", "--device", "cpu"]) {
+      usleep(700_000)
+      truncate(copy.path, 4096)
+    }
+    #expect(result.status == 1, "status \(result.status): \(result.errors)")
+    #expect(result.errors.contains("shrank"), "\(result.errors)")
+  }
 }

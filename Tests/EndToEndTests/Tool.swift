@@ -19,8 +19,10 @@ enum Tool {
 
   /// Runs `backplane` and waits.
   ///
-  /// - Parameter environment: Added to this process's own.
-  static func run(_ arguments: [String], environment: [String: String] = [:], timeout: Double = 600) throws -> Result {
+  /// - Parameters:
+  ///   - environment: Added to this process's own.
+  ///   - meanwhile: Done while the tool runs.
+  static func run(_ arguments: [String], environment: [String: String] = [:], timeout: Double = 600, meanwhile: () -> Void = {}) throws -> Result {
     let process = Process()
     process.executableURL = folder.appendingPathComponent("backplane")
     process.arguments = arguments
@@ -35,6 +37,7 @@ enum Tool {
     process.standardError = try FileHandle(forWritingTo: err)
     process.standardInput = FileHandle.nullDevice
     try process.run()
+    meanwhile()
     let deadline = Date().addingTimeInterval(timeout)
     while process.isRunning, Date() < deadline { usleep(5000) }
     if process.isRunning { process.terminate(); Issue.record("backplane \(arguments) did not end within \(timeout) s") }

@@ -7,9 +7,9 @@
 #define BACKPLANE_CPU_KERNELS_H
 #include "backplane_plugin.h"
 
-#define BP_CPU_MAX_IN 8
+#define BP_CPU_MAX_IN 16
 #define BP_CPU_MAX_OUT 4
-#define BP_CPU_MAX_PHASES 4
+#define BP_CPU_MAX_PHASES 24
 
 /* Instruction sets, as bits. A level that a user can force (cpu.isa) is a set of them. */
 #define BP_CPU_AVX2 1u        /* AVX2, FMA, F16C, BMI */

@@ -7,7 +7,7 @@
 #define BACKPLANE_OPERATORS_H
 
 /* Operators: bp_node.op. */
-#define BP_OP_COUNT 78
+#define BP_OP_COUNT 79
 #define BP_OP_ABS 0xe71fb2190541727bull
 #define BP_OP_ADD 0xe70bc3190530e654ull
 #define BP_OP_ADD_RMS_NORM 0xd14cb2c8db5930d8ull
@@ -51,6 +51,7 @@
 #define BP_OP_NORM_MATMUL 0xbf16fc6b9ef6180cull
 #define BP_OP_PAD 0x77ca60195676adaaull
 #define BP_OP_POW 0x779b5f19564f3b35ull
+#define BP_OP_QKV_ROPE_CACHE 0xd2e8c36dfeb0b5dfull
 #define BP_OP_QLINEAR_MATMUL 0x1c4e6c4214da73aaull
 #define BP_OP_QUANTIZE_LINEAR 0x5469ef37887e327eull
 #define BP_OP_RECIPROCAL 0x0d9e696d563998f5ull
@@ -575,6 +576,33 @@
 #define BP_POW_IN_A 0
 #define BP_POW_IN_B 1
 #define BP_POW_OUT_Y 0
+
+/* qkv_rope_cache */
+#define BP_QKV_ROPE_CACHE_VERSION 1
+#define BP_QKV_ROPE_CACHE_INPUTS 13
+#define BP_QKV_ROPE_CACHE_OUTPUTS 3
+#define BP_QKV_ROPE_CACHE_ATTRIBUTES 5
+#define BP_QKV_ROPE_CACHE_IN_X 0
+#define BP_QKV_ROPE_CACHE_IN_WQ 1
+#define BP_QKV_ROPE_CACHE_IN_WK 2
+#define BP_QKV_ROPE_CACHE_IN_WV 3
+#define BP_QKV_ROPE_CACHE_IN_POSITIONS 4
+#define BP_QKV_ROPE_CACHE_IN_FREQUENCIES 5
+#define BP_QKV_ROPE_CACHE_IN_K_CACHE 6
+#define BP_QKV_ROPE_CACHE_IN_V_CACHE 7
+#define BP_QKV_ROPE_CACHE_IN_Q_NORM 8 /* optional */
+#define BP_QKV_ROPE_CACHE_IN_K_NORM 9 /* optional */
+#define BP_QKV_ROPE_CACHE_IN_Q_BIAS 10 /* optional */
+#define BP_QKV_ROPE_CACHE_IN_K_BIAS 11 /* optional */
+#define BP_QKV_ROPE_CACHE_IN_V_BIAS 12 /* optional */
+#define BP_QKV_ROPE_CACHE_OUT_Q 0
+#define BP_QKV_ROPE_CACHE_OUT_KEYS 1
+#define BP_QKV_ROPE_CACHE_OUT_VALUES 2
+#define BP_QKV_ROPE_CACHE_EPSILON 0 /* BP_ATTR_F64 */
+#define BP_QKV_ROPE_CACHE_WEIGHT_OFFSET 1 /* BP_ATTR_F64 */
+#define BP_QKV_ROPE_CACHE_INTERLEAVED 2 /* BP_ATTR_I64 */
+#define BP_QKV_ROPE_CACHE_SCALE 3 /* BP_ATTR_F64 */
+#define BP_QKV_ROPE_CACHE_MODE 4 /* BP_ATTR_STR */
 
 /* qlinear_matmul */
 #define BP_QLINEAR_MATMUL_VERSION 1

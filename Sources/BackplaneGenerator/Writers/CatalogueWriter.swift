@@ -84,6 +84,7 @@ struct CatalogueWriter {
       return "(\(T.quoted(member.key)), .value(\(T.attributeValue(member.value, types.first { $0.name == member.key }!.type))))"
     }
     if !attributes.isEmpty { text += ", [\(attributes.joined(separator: ", "))]" }
+    if let condition = step.ifPresent { text += ", ifPresent: \(T.quoted(condition))" }
     return text + ")"
   }
 

@@ -69,7 +69,7 @@ struct PageWriter {
       if case .string(let s) = member.value, s.hasPrefix("$") { return "\(member.key) = \(s.dropFirst())" }
       return "\(member.key) = \(SwiftText.literal(member.value, types.first { $0.name == member.key }?.type ?? "int"))"
     }
-    return "\(step.outputs.joined(separator: ", ")) = \(step.op)(\((step.inputs + attributes).joined(separator: ", ")))\n"
+    return "\(step.outputs.joined(separator: ", ")) = \(step.op)(\((step.inputs + attributes).joined(separator: ", ")))\(step.ifPresent.map { "  if \($0) is there, else \(step.inputs[0])" } ?? "")\n"
   }
 
   private func numerics(_ numerics: OperatorFile.Numerics) -> String {

@@ -28,7 +28,8 @@ struct FusionPattern: Sendable {
     .sorted { ($0.steps.count, $1.spec.name) > ($1.steps.count, $0.spec.name) }
 
   init?(_ spec: OperatorSpec) {
-    guard spec.composition.count > 1, !(spec.inputs.last?.isVariadic ?? false) else { return nil }
+    // A step that may be left out has no one pattern.
+    guard spec.composition.count > 1, spec.composition.allSatisfy({ $0.ifPresent == nil }), !(spec.inputs.last?.isVariadic ?? false) else { return nil }
     self.spec = spec
     names = spec.inputs.map(\.name) + spec.outputs.map(\.name)
     steps = []

@@ -69,20 +69,24 @@ enum SupportProbe {
     return result
   }
 
-  /// Tries shapes and required attributes until the spec accepts them.
+  /// Tries extents and required attributes until the spec accepts them: 256, which is whole blocks of every format, and 4 for one
+  /// or two of the names.
   private static func sample(_ spec: OperatorSpec, varying k: Int, as format: ElementFormat) -> Graph? {
-    let candidates: [[Int]] = [[4, 256], [4, 2, 256], [256], [4], [4, 4, 256], [512, 256], [128]]
     let required = spec.inputs.indices.filter { !spec.inputs[$0].isOptional }
     let attributes: [[Attribute]] = [[], spec.attributes.filter(\.isRequired).map { Attribute($0.name, .ints([0, 0])) }]
-    var choice = [Int](repeating: 0, count: required.count)
-    while true {
+    var names: [String] = []
+    for i in required { for name in spec.inputs[i].shape.extentNames where !names.contains(name) { names.append(name) } }
+    let few = [[]] + names.map { [$0] } + names.indices.flatMap { i in names[(i + 1)...].map { [names[i], $0] } }
+    // What a spread stands for: nothing beside named extents, else the whole shape.
+    let whole = names.isEmpty ? [4, 256] : []
+    for small in few {
       for given in attributes {
         var builder = GraphBuilder()
         var inputs = [TensorID?](repeating: nil, count: spec.inputs.count)
-        for (slot, i) in required.enumerated() {
+        for i in required {
           let operand = spec.inputs[i]
           let chosen = i == k ? format : operand.formatOf.flatMap { spec.inputIndex($0) }.map { $0 == k ? format : spec.inputs[$0].formats[0] } ?? operand.formats[0]
-          let shape = Shape(candidates[choice[slot]])
+          let shape = Shape(extents(operand.shape, small, whole))
           inputs[i] = chosen.isBlock ? builder.constant(operand.name, chosen, shape) : builder.input(operand.name, chosen, shape)
         }
         if let made = try? builder.apply(spec.name, inputs, given) {
@@ -90,9 +94,19 @@ enum SupportProbe {
           return builder.graph
         }
       }
-      guard let next = choice.indices.first(where: { choice[$0] + 1 < candidates.count }) else { return nil }
-      for i in 0..<next { choice[i] = 0 }
-      choice[next] += 1
+    }
+    return nil
+  }
+
+  private static func extents(_ pattern: ShapePattern, _ small: [String], _ whole: [Int]) -> [Int] {
+    if pattern.isRuled { return [4, 256] }
+    if pattern.spread != .none, (pattern.prefix + pattern.suffix).isEmpty { return whole }
+    return (pattern.prefix + pattern.suffix).map { word in
+      switch word {
+      case .extent(let name): small.contains(name) ? 4 : 256
+      case .number(let n): n
+      case .formula: 256
+      }
     }
   }
 }
