@@ -43,7 +43,7 @@ import Testing
     var results = [bad("exp/a")]
     Waivers([.init(id: "old", cases: "exp/*", reason: "", until: "2026-11-20")]).apply(to: &results, today: "2026-11-21")
     #expect(results.map(\.id) == ["exp/a", "waiver/old"])
-    #expect(results.allSatisfy(\.isBad))
+    #expect(results.count { $0.isBad } == 2)
   }
 
   @Test func aWaiverThatNobodyNeedsIsAFault() {

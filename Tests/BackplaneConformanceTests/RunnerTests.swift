@@ -32,7 +32,8 @@ import Testing
     let runner = CaseRunner(try FaultyPlugin.device(.none))
     for id in ["matmul/a=f32.7x257/b=f32.33x257/data=int/mem=plain", "matmul/a=f32.2x512/b=q4_K.5x512/data=int/mem=plain",
                "matmul/a=f16.3x64/b=q8_0.5x64/activation=relu/data=int/mem=plain", "attention/q=f32.7x4x32/k=f32.31x2x32/v=f32.31x2x32/causal=1/data=saturate/mem=plain"] {
-      #expect(runner.run(try CaseID(id)).outcome == .pass, "\(id)")
+      let result = runner.run(try CaseID(id))
+      #expect(result.outcome == .pass, "\(id): \(result.message ?? "")")
     }
   }
 

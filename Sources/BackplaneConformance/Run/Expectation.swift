@@ -25,13 +25,14 @@ struct Expectation {
     }
     let oracle = ReferenceInterpreter()
     let evaluated = try oracle.evaluate(node: made.node, inputs: views, declared: declared, bounds: true)
-    outputs = zip(made.node.outputs, evaluated).compactMap { id, tensor in id == nil ? nil : tensor }
+    outputs = zip(made.node.outputs, evaluated).filter { $0.0 != nil }.map(\.1)
     terms = CaseGraph.terms(id, made.resolution)
     guard Expectation.isProbe(id, declared) else { exact = outputs.map { _ in nil }; return }
     let plain = declared == .nothing ? evaluated : try oracle.evaluate(node: made.node, inputs: views, declared: .nothing, bounds: true)
-    let wanted = zip(made.node.outputs, plain).compactMap { id, tensor in id == nil ? nil : tensor }
+    let wanted = zip(made.node.outputs, plain).filter { $0.0 != nil }.map(\.1)
     let terms = Double(max(terms, 1))
-    exact = wanted.enumerated().map { k, tensor in Expectation.exactValues(tensor, terms: terms, isSum: [.dot, .sum].contains(id.spec.numerics.bound), first: k == 0) }
+    let isSum = [.dot, .sum].contains(id.spec.numerics.bound)
+    exact = wanted.enumerated().map { k, tensor in tensor.flatMap { Expectation.exactValues($0, terms: terms, isSum: isSum, first: k == 0) } }
   }
 
   /// Whether the spec says that every kernel is exact on this case: data and attributes.
