@@ -604,7 +604,7 @@ private func spec_hardsigmoid() -> OperatorSpec {
     semantics: [
       "y = max(0, min(1, alpha x + beta))",
     ],
-    numerics: NumericsSpec(.rounding, roundings: 2),
+    numerics: NumericsSpec(.rounding, roundings: 3),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(attributes: [("alpha", [.float(0.2), .float(0.1666666716337204)]), ("beta", [.float(0.5), .float(0.0)])]))
 }
@@ -668,7 +668,7 @@ private func spec_leaky_relu() -> OperatorSpec {
     semantics: [
       "y = x for x >= 0, else alpha x",
     ],
-    numerics: NumericsSpec(.rounding, roundings: 1),
+    numerics: NumericsSpec(.rounding, roundings: 2),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(attributes: [("alpha", [.float(0.01), .float(0.25), .float(-1.0)])]))
 }
@@ -1035,7 +1035,9 @@ private func spec_qkv_rope_cache() -> OperatorSpec {
       OperatorSpec.CompositionStep("tensor_scatter", ["v_cache", "v2", "positions"], ["values"], [("mode", .attribute("mode"))]),
     ],
     numerics: NumericsSpec(.composition, declares: ["act_block", "operand_round"]),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "allpos", "outlier", "negzero", "constant", "sparse", "last"],
+      operands: [("positions", "positions"), ("frequencies", "frequencies")]))
 }
 
 private func spec_qlinear_matmul() -> OperatorSpec {

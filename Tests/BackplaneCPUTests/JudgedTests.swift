@@ -144,8 +144,8 @@ import _TestSupport
     }
   }
 
-  @Test func integerProducts() throws {
-    let device = try TestDevice()
+  @Test(arguments: levels) func integerProducts(isa: String) throws {
+    let device = try TestDevice(["cpu.isa": isa])
     var random = Random(5)
     for (a, b) in [(ElementFormat.i8, ElementFormat.i8), (.u8, .i8), (.i8, .u8), (.u8, .u8)] {
       for (m, n, k) in [(1, 1, 1), (3, 5, 17), (7, 33, 130), (2, 3, 0)] {
@@ -158,6 +158,7 @@ import _TestSupport
         try judge(device, "qlinear_matmul", [x, w, random.positive([m]), Value(.f32, [1], [0.25]), random.positive([1], 20...200), nil, random.value(b, [n])])
       }
     }
+    try judge(device, "matmul_integer", [random.value(.u8, [2, 70]), random.value(.i8, [3, 70]), Value(.i32, [1], [1e6])])
     try judge(device, "matmul_integer", [random.value(.u8, [2, 1, 3, 9]), random.value(.i8, [4, 5, 9])])
   }
 
@@ -196,6 +197,7 @@ import _TestSupport
     var random = Random(8)
     let options: [[Attribute]] = [
       [], [float("temperature", 0)], [float("temperature", 0.4)], [float("temperature", 3), int("top_k", 5)], [float("top_p", 0.8)], [float("min_p", 0.1)],
+      [float("min_p", 0.1), float("temperature", 3)],
       [int("top_k", 20), float("top_p", 0.7), float("min_p", 0.05), float("temperature", 0.7)], [float("top_p", 0)], [int("top_k", 1)],
     ]
     for attributes in options {
@@ -217,7 +219,7 @@ import _TestSupport
           format.isBlock ? Value(format, shape, bytes: [UInt8](repeating: 0, count: shape.reduce(1, *) / format.blockElements * format.blockBytes))
             : random.value(format, shape)
         }
-        let positions = Value(.i32, [t], (0..<t).map { Double($0 * 2 % 47) })
+        let positions = Value(.i32, [t], (0..<t).map { Double(30 + $0 * 2 % 47) })  // some lie behind the cache
         let weights = [random.value(format, [h, d, k]), random.value(format, [g, d, k]), random.value(format, [g, e, k])]
         let inputs: [Value?] = [random.value(format, [t, k])] + weights + [positions, random.positive([d / 2]), try cache(caches.0, [50, g, d]), try cache(caches.1, [50, g, e])]
         try judge(device, "qkv_rope_cache", inputs)

@@ -1,4 +1,6 @@
 import BackplaneCore
+import BackplaneReference
+import BackplaneRegistry
 import BackplaneSpecs
 import Foundation
 import Testing
@@ -64,7 +66,8 @@ import Testing
 
 @Suite struct ReportTests {
   private func report(_ results: [CaseResult]) throws -> Report {
-    Report(try FaultyPlugin.device(.none), level: .llm, size: .quick, ops: [], results: results, started: Date(timeIntervalSince1970: 0), seconds: 1.5)
+    let device = try Device(try PluginInstance(try PluginLibrary(inProcess: ReferencePlugin.table), host: .minimal()), index: 0)
+    return Report(device, level: .llm, size: .quick, ops: [], results: results, started: Date(timeIntervalSince1970: 0), seconds: 1.5)
   }
 
   @Test func aReportIsReadAsItWasWritten() throws {

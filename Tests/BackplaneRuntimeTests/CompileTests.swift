@@ -1,6 +1,6 @@
 import BackplaneCore
 import BackplaneRegistry
-import BackplaneRuntime
+@testable import BackplaneRuntime
 import BackplaneSpecs
 import Glibc
 import Synchronization
@@ -47,6 +47,18 @@ private func run(_ compiled: CompiledGraph, _ inputs: [TensorID], _ outputs: [Te
     let (runtime, _) = try makeRuntime([FakeDeviceOptions(ops: ["add", "rms_norm", "neg"])])
     let compiled = try runtime.compile(try addNorm().graph)
     #expect(compiled.graph.nodes.map(\.op) == ["add", "rms_norm", "neg"])
+  }
+
+  @Test func aFusedOperatorThatCostsMoreThanItsPartsIsNotTaken() throws {
+    for (cost, ops) in [(2001, ["add", "rms_norm", "neg"]), (2000, ["add_rms_norm", "neg"])] as [(UInt64, [String])] {
+      let (runtime, _) = try makeRuntime([FakeDeviceOptions(costs: ["add_rms_norm": cost])])
+      #expect(try runtime.compile(try addNorm().graph).graph.nodes.map(\.op) == ops)
+    }
+  }
+
+  @Test func aCompositionWithStepsThatMayBeLeftOutIsNotLookedFor() {
+    #expect(FusionPattern.all.contains { $0.spec.name == "norm_matmul" })
+    #expect(!FusionPattern.all.contains { $0.spec.name == "qkv_rope_cache" })
   }
 
   @Test func partsThatOnlyTheFusedOperatorCoversAreTaken() throws {

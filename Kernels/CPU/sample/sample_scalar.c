@@ -1,7 +1,7 @@
 // sample, portable C: f32 f16 bf16, any stride; weights and sums in double. An item is a row.
 //
 // What is kept is a prefix of the order "largest first, then lowest index", so one candidate, its last, says all of it. Scratch:
-// a heap of the whole row a worker, the next one on top: only what is kept is ever sorted.
+// a heap of the whole row a worker, the next one on top, so that only what is kept is ever sorted; then the row's weights.
 #include "../shared/call.h"
 #include "../shared/candidates.h"
 
@@ -69,18 +69,18 @@ static bp_candidate last_kept(const logits *l, const options *o, bp_candidate *h
 
 static int32_t draw(const logits *l, const options *o, double u, bp_candidate *heap) {
   bp_candidate last = last_kept(l, o, heap);
-  double total = 0, sum = 0;
+  double *weights = (double *)heap, total = 0, sum = 0; // the heap has done its work
   int32_t chosen = 0;
-  for (int pass = 0; pass < 2; pass++)
-    for (int64_t i = 0; i < l->n; i++) {
-      bp_candidate own = {logit(l, i), (uint32_t)i};
-      if (bp_is_before(last, own)) continue;
-      if (o->min_p > 0 && own.key != l->max && weight(l, own.key, 1) < o->min_p) continue;
-      double w = weight(l, own.key, o->temperature);
-      if (pass == 0) { total += w; continue; }
-      if (w > 0) chosen = (int32_t)i;
-      if ((sum += w) > u * total) return (int32_t)i;
-    }
+  for (int64_t i = 0; i < l->n; i++) {
+    bp_candidate own = {logit(l, i), (uint32_t)i};
+    int cut = bp_is_before(last, own) || (o->min_p > 0 && own.key != l->max && weight(l, own.key, 1) < o->min_p);
+    weights[i] = cut ? 0 : weight(l, own.key, o->temperature);
+    total += weights[i];
+  }
+  for (int64_t i = 0; i < l->n; i++) {
+    if (weights[i] > 0) chosen = (int32_t)i;
+    if ((sum += weights[i]) > u * total) break;
+  }
   return chosen;
 }
 

@@ -35,7 +35,10 @@ struct Binary: ReferenceOperator {
     }
     if isExact { return [call.exact(y, propagated: errorA == nil && errorB == nil ? nil : (0..<count).map(propagated))] }
     // 16 ulp: a power by exp2(b log2 a) multiplies the logarithm's error.
-    return [call.result(y) { (function == .pow ? 32 * u * abs(y[$0]) + smallestNormal : u * abs(y[$0])) + propagated($0) }]
+    return [call.result(y) { i in
+      if !y[i].isFinite { return propagated(i) }
+      return (function == .pow ? 32 * u * abs(y[i]) + smallestNormal : u * abs(y[i])) + propagated(i)
+    }]
   }
 
   private var isExact: Bool { function == .min || function == .max }

@@ -22,9 +22,9 @@ struct Unary: ReferenceOperator {
 
   private static func exact(_ f: @escaping @Sendable (Double) -> Double) -> Unary { Unary { _ in (f, nil) } }
 
-  /// Right within `ulp` ulp, an ulp being 2u|y|, and `absolute` more.
+  /// Right within `ulp` ulp, an ulp being 2u|y|, and `absolute` more; an infinity (log 0, 1 / 0) or NaN must be one.
   private static func ulp(_ ulp: Double, absolute: Double = 0, _ f: @escaping @Sendable (Double) -> Double) -> Unary {
-    Unary { _ in (f, { _, y in 2 * u * ulp * abs(y) + absolute }) }
+    Unary { _ in (f, { _, y in y.isFinite ? 2 * u * ulp * abs(y) + absolute : 0 }) }
   }
 
   static let operators: [String: any ReferenceOperator] = simple.merging(piecewise) { a, _ in a }
@@ -58,7 +58,7 @@ struct Unary: ReferenceOperator {
       let (factor, offset) = (call.float("factor"), call.float("offset"))
       let (ofFactor, ofOffset) = (call.roundingOfAttribute("factor"), call.roundingOfAttribute("offset"))
       return ({ $0 * factor + offset }, { x, y in
-        unlessOverflowing(abs(x * factor), u * abs(x * factor) + times(abs(x), ofFactor) + ofOffset + u * abs(y) + eta)
+        !x.isFinite ? 0 : unlessOverflowing(abs(x * factor), u * abs(x * factor) + times(abs(x), ofFactor) + ofOffset + u * abs(y) + eta)
       })
     },
     "softcap": Unary { call in
@@ -80,7 +80,7 @@ struct Unary: ReferenceOperator {
     },
     "leaky_relu": Unary { call in
       let alpha = call.float("alpha")
-      return ({ $0 < 0 ? alpha * $0 : $0 }, { x, y in x < 0 ? u * abs(y) + eta : 0 })
+      return ({ $0 < 0 ? alpha * $0 : $0 }, { x, y in x < 0 ? 2 * u * abs(y) + eta : 0 })
     },
     "relu_squared": ulp(1, absolute: eta) { relu($0) * relu($0) },
     "hardsigmoid": Unary { call in
@@ -102,9 +102,9 @@ struct Unary: ReferenceOperator {
 
   private static func unit(_ x: Double) -> Double { x.isNaN ? x : min(max(x, 0), 1) }
 
-  /// Of slope + offset limited to 0 ... 1, two roundings: nothing far from the line's ends.
+  /// Of slope + offset limited to 0 ... 1, two roundings and one for factors that are not read as f32: nothing far from the line's ends.
   private static func ofLine(_ product: Double, _ offset: Double) -> Double {
-    let error = 2 * u * (abs(product) + abs(offset)) + eta
+    let error = 3 * u * (abs(product) + abs(offset)) + eta
     return product + offset < -error || product + offset > 1 + error ? 0 : error
   }
 

@@ -11,6 +11,8 @@ struct FakeDeviceOptions: Sendable {
   var ops: Set<String> = FakeDeviceOptions.everything
   /// Nanoseconds a node; 0 tells nothing.
   var cost: UInt64 = 1000
+  /// For operators that cost something else.
+  var costs: [String: UInt64] = [:]
   var importsHostMemory = true
   /// False: memory must be mapped each time, and is filled with rubbish after unmapping would be wrong.
   var isCoherent = true

@@ -40,7 +40,7 @@ enum FakeFunctions {
           verdict.pointee.operand = UInt32(bad)
         } else {
           verdict.pointee.support = BP_SUPPORT_YES
-          verdict.pointee.est_ns = device.options.cost
+          verdict.pointee.est_ns = device.options.costs.first { Identifier($0.key).value == node.op }?.value ?? device.options.cost
         }
       }
       return BP_OK
