@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 CONFIG ?= release
-SWIFT ?= $(shell command -v swift 2>/dev/null || ls -d /opt/swift/usr/bin/swift /usr/local/swift/usr/bin/swift ~/swift/usr/bin/swift 2>/dev/null | head -n 1)
+SWIFT ?= $(shell command -v swift 2>/dev/null || ls -d /opt/*/usr/bin/swift /usr/local/*/usr/bin/swift ~/*/usr/bin/swift 2>/dev/null | head -n 1)
 BIN = .build/$(CONFIG)
 
 FLAGS = -c $(CONFIG)

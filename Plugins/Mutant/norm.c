@@ -1,7 +1,7 @@
 /* rms_norm, add_rms_norm, layer_norm, softmax, rotary_embedding, rms_norm_rope: a row at a time, statistics in float. */
 #include "mutant.h"
 
-static float weight_at(const view *w, int64_t i, float offset) { return w->data ? at_f32(w, i) + offset : 1; }
+static float weight_at(const view *w, int64_t i, float offset) { return (w->data ? at_f32(w, i) : 1) + offset; }
 
 /* ---- rms_norm and add_rms_norm ---- */
 

@@ -92,7 +92,7 @@ func trials(of op: String) -> [Trial] {
   case "rms_norm":
     for kind in Kind.moderate {
       cases.add([(.f32, [3, 37]), (.f32, [37])], kind, [Attribute("epsilon", .float(1e-5)), Attribute("weight_offset", .float(1))], layout: .padded)
-      cases.add([(.f32, [2, 33]), nil], kind, [Attribute("epsilon", .float(1e-2))])
+      cases.add([(.f32, [2, 33]), nil], kind, [Attribute("epsilon", .float(1e-2)), Attribute("weight_offset", .float(0.5))])
       cases.add([(.f16, [2, 300]), (.f32, [300])], kind)
     }
   case "add_rms_norm":

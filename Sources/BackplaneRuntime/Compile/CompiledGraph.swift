@@ -60,7 +60,21 @@ public final class CompiledGraph: @unchecked Sendable {
                firstStep: $0.live.lowerBound, endStep: max($0.live.upperBound, $0.live.lowerBound + 1))
     }
     let placed = Plan(offsetsInBytes: info.placements.map(\.offset),
-                      arenas: [ArenaPlan(peakInBytes: info.workspaceByteCount, lowerBoundInBytes: 0, order: nil)])
+                      arenas: [ArenaPlan(peakInBytes: info.workspaceByteCount, lowerBoundInBytes: CompiledGraph.mostBytesInUse(info.placements), order: nil)])
     return PlanPicture.svg(of: placed, for: PlanProblem(tensors: tensors))
+  }
+
+  /// The most bytes that any node needs at once; tensors that share storage count once. No smaller workspace could do with these aliases.
+  private static func mostBytesInUse(_ placements: [DeviceProgram.Placement]) -> Int {
+    var most = 0
+    for step in 0..<(placements.map(\.live.upperBound).max() ?? 0) {
+      var (bytes, end) = (0, 0)
+      for placement in placements.filter({ $0.live.contains(step) }).sorted(by: { $0.offset < $1.offset }) {
+        bytes += max(0, placement.offset + placement.byteCount - max(end, placement.offset))
+        end = max(end, placement.offset + placement.byteCount)
+      }
+      most = max(most, bytes)
+    }
+    return most
   }
 }

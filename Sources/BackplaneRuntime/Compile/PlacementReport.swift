@@ -53,7 +53,7 @@ public struct PlacementReport: Sendable, Codable {
 
   /// A table, one line a node.
   public var text: String {
-    var lines = ["\(entries.count) nodes (\(fusedCount) fused) in \(programs.count) programs, estimated \(milliseconds(estimatedNanoseconds))"
+    var lines = ["\(entries.count) nodes (\(fusedCount) fused) in \(programs.count) programs, estimated \(milliseconds(estimatedNanoseconds)) at the symbols' upper bounds"
       + (isExact ? "" : ", placement approximate")]
     for (p, program) in programs.enumerated() {
       for copy in copies where copy.beforeProgram == p { lines.append("  copy \(copy.tensor): \(copy.from) -> \(copy.to), \(copy.bytes) bytes") }

@@ -36,7 +36,11 @@ let explainCommand = Command(
   let states = model.graph.states.reduce(0) { $0 + (model.graph[$1].maximumBytes ?? 0) }
   print("weights \(Terminal.bytes(bytes)) (mapped), caches \(Terminal.bytes(states)) for \(model.contextLength) tokens of \(model.options.cacheFormat)")
   print(compiled.report.text)
-  for line in compiled.memorySummaries { print(line) }
+  for memory in compiled.memorySummaries {
+    print("memory on \(memory.device): weights \(Terminal.bytes(memory.weightBytes)), states \(Terminal.bytes(memory.stateBytes)), inputs and outputs "
+      + "\(Terminal.bytes(memory.ioBytes)), arena \(Terminal.bytes(memory.arenaBytes)) (of that workspace \(Terminal.bytes(memory.workspaceBytes)); "
+      + "at least \(Terminal.bytes(memory.arenaLowerBoundBytes)))")
+  }
   for picture in pictures { print("memory plan: \(picture)") }
   return .success
 }
