@@ -14,6 +14,7 @@ import BackplaneSpecs
 /// offset      a mean far larger than the variance   ties      halfway between two numbers of a narrower format
 /// one_hot     rows that select a column             saturate  one key takes all of the weight
 /// zero_query  every key has the same weight         masked_huge  what a mask hides is enormous
+/// tiny        products are subnormal
 /// halves      multiples of 1/2: ties of rounding    special   every odd number there is
 ///
 /// Operands with a meaning of their own: mask, indices, positions, angles, frequencies, slopes, scales, large_scales, zero_points,
@@ -65,13 +66,13 @@ struct DataGenerator {
         return Double(outside ? (random.next() & 1 == 0 ? -1 : rows + random.below(5)) : random.below(rows))
       }
     case "angles":
-      let start = [0, 1, 100, 4000][random.below(4)]
+      let start = [0, 1, 100, 4000, -5, 70_000][random.below(6)]
       return (0..<count).map { i in i % 11 == 10 ? 7 : Double(start + i) }
     case "zero_points":
       let middle = tensor.format == .u8 ? 128 : 0
       return (0..<count).map { _ in Double(middle + random.in_(-9...9)) }
     case "huge", "overflow":
-      return (0..<count).map { i in i % 5 == 0 ? (random.next() & 1 == 0 ? low : high) : (random.uniform(low, high)).rounded() }
+      return (0..<count).map { i in i % 5 == 0 ? (random.next() & 1 == 0 ? low : high) : i % 5 == 1 && high > 0x1p24 ? Double(16_777_216 + random.below(4)) : random.uniform(low, high).rounded() }
     case "constant": return [Double](repeating: 3, count: count)
     case "sparse", "negzero": return (0..<count).map { _ in random.uniform() < 0.8 ? 0 : Double(random.below(100)) }
     default: return (0..<count).map { _ in max(low, min(high, Double(random.in_(-100...100)))) }
@@ -87,7 +88,9 @@ struct DataGenerator {
     func each(_ value: (Int, inout Random) -> Double) -> [Double] { (0..<count).map { value($0, &random) } }
     func withOne(_ special: Double) -> [Double] {
       var values = each { _, random in random.normal() }
-      if count > 0, k == 0 { values[random.below(count)] = special }
+      // Two of them in the first operand; zeros for them to meet in the others.
+      if count > 0, k == 0 { for _ in 0..<(count > 3 ? 2 : 1) { values[random.below(count)] = special } }
+      if k > 0 { for i in values.indices where random.uniform() < 0.3 { values[i] = 0 } }
       return values
     }
     switch kind {
@@ -101,6 +104,7 @@ struct DataGenerator {
     case "ramp": return each { i, random in Double(i % columns) * 0.5 + random.uniform(0, 0.25) }
     case "huge": return each { _, random in random.sign() * limits.huge * random.uniform(0.1, 1) }
     case "overflow": return each { _, random in random.sign() * limits.largest * random.uniform(0.4, 0.99) }
+    case "tiny": return each { _, random in random.normal() * Double(sign: .plus, exponent: -60 - random.below(14), significand: 1) }
     case "denormal": return each { _, random in random.sign() * limits.smallestNormal * random.uniform(0, 2) }
     case "negzero": return each { _, random in random.uniform() < 0.5 ? -0.0 : random.uniform() < 0.5 ? 0 : random.normal() }
     case "nan": return withOne(.nan)
@@ -135,7 +139,7 @@ struct DataGenerator {
       case 1: return each { i, _ in step == 0 ? 0 : Double(i / step % max(tensor.shape.dropLast(2).last ?? 1, 1) + 1) }
       default: return each { _, random in Double(random.in_(1...8)) }
       }
-    case "halves": return each { _, random in Double(random.in_(-41...41)) / 2 }
+    case "halves": return each { i, random in i % columns % 32 == 0 ? 127 * random.sign() : Double(random.in_(-41...41)) / 2 }
     case "scales": return each { _, random in random.uniform(0.01, 0.1) }
     case "large_scales": return each { _, random in random.uniform(5, 50) }
     case "exponents": return each { _, random in random.next() & 1 == 0 ? Double(random.in_(-3...4)) / 2 : random.normal() }
@@ -209,7 +213,7 @@ enum BlockData {
         bytes[block * size + at] = UInt8(truncatingIfNeeded: bits)
         bytes[block * size + at + 1] = UInt8(truncatingIfNeeded: bits >> 8)
       }
-      if format == .mxfp4 { bytes[block * size] = isExact ? 128 : kind == "denormal" ? UInt8(random.below(4)) : UInt8(118 + random.below(8)) }
+      if format == .mxfp4 { bytes[block * size] = isExact ? 128 : kind == "denormal" ? UInt8(max(0, random.below(5) - 2)) : kind == "nan" && block == 0 ? 255 : UInt8(118 + random.below(8)) }
     }
     return bytes
   }
