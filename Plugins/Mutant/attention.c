@@ -82,7 +82,7 @@ typedef struct state { float top, sum; float *y; } state;
 static void absorb(const problem *p, state *s, int64_t h, int64_t begin, int64_t end) {
   int64_t head = h / (p->h / p->g);
   float top = s->top;
-  for (int64_t j = begin; j < end; j++) if (!(p->score[j] <= top)) top = p->score[j];
+  for (int64_t j = begin; j < end && top == top; j++) if (!(p->score[j] <= top)) top = p->score[j]; /* NaN stays */
   if (FAULT(369)) top = top > -INFINITY ? 0 : top;
   if (top == -INFINITY) return;
   float rescale = s->top == -INFINITY ? 0 : expf(s->top - top);

@@ -35,6 +35,19 @@ struct OperatorFile {
     let declares: [String]
   }
 
+  /// What the conformance suite tries beyond what follows from the signature.
+  struct Conformance {
+    /// What `...` and `..*` may stand for: extents.
+    let leading: [[Int]]
+    let extents: [(name: String, values: [Int])]
+    /// For shapes that a rule makes: one list of extents an input (several for a variadic one).
+    let shapes: [[[Int]]]
+    let attributes: [(name: String, values: [JSON])]
+    let data: [String]
+    let operands: [(name: String, data: String)]
+    let exact, metamorphic, require: [String]
+  }
+
   let file: String
   let name: String
   let version, tier: Int
@@ -47,12 +60,13 @@ struct OperatorFile {
   let composition: [Step]
   let numerics: Numerics
   let specialValues: [(key: String, text: String)]
+  let conformance: Conformance?
 
   init(_ json: JSON, file: String) throws(BackplaneError) {
     self.file = file
     let reader = try JSONReader(json, file: file, fields: [
       "$schema", "op", "version", "level", "tier", "summary", "inputs", "outputs", "attributes", "constraints", "semantics", "shape_rule", "composition",
-      "numerics", "special_values", "notes",
+      "numerics", "special_values", "notes", "conformance",
     ])
     name = try reader.string("op")
     version = try reader.int("version")
@@ -89,6 +103,7 @@ struct OperatorFile {
       guard case .string(let text) = member.value else { throw reader.wrong("special_values", "has '\(member.key)', which is no string") }
       special.append((member.key, text))
     }
+    conformance = try reader.value("conformance").map { (json) throws(BackplaneError) in try Conformance(json, file) }
     (self.inputs, self.outputs, self.attributes, self.constraints, self.composition) = (inputs, outputs, attributes, constraints, composition)
     specialValues = special
   }
@@ -125,5 +140,48 @@ extension OperatorFile.Attribute {
     values = try reader.array("values")
     minimum = try reader.number("minimum")
     text = try reader.string("text")
+  }
+}
+
+extension OperatorFile.Conformance {
+  init(_ json: JSON, _ file: String) throws(BackplaneError) {
+    let reader = try JSONReader(json, file: file, place: "conformance", fields: [
+      "leading", "extents", "shapes", "attributes", "data", "operands", "exact", "metamorphic", "require",
+    ])
+    func whole(_ value: JSON, _ field: String) throws(BackplaneError) -> [Int] {
+      guard case .array(let values) = value else { throw reader.wrong(field, "has something that is no list of whole numbers") }
+      var numbers: [Int] = []
+      for value in values {
+        guard case .int(let n) = value, n >= 0 else { throw reader.wrong(field, "has \(value.text), which is no extent") }
+        numbers.append(n)
+      }
+      return numbers
+    }
+    func list(_ value: JSON, _ field: String) throws(BackplaneError) -> [JSON] {
+      guard case .array(let values) = value else { throw reader.wrong(field, "has \(value.text), which is no list") }
+      return values
+    }
+    var leading: [[Int]] = []
+    for value in try reader.array("leading") { leading.append(try whole(value, "leading")) }
+    var extents: [(name: String, values: [Int])] = []
+    for member in try reader.object("extents") { extents.append((member.key, try whole(member.value, "extents"))) }
+    var shapes: [[[Int]]] = []
+    for value in try reader.array("shapes") {
+      var operands: [[Int]] = []
+      for operand in try list(value, "shapes") { operands.append(try whole(operand, "shapes")) }
+      shapes.append(operands)
+    }
+    var attributes: [(name: String, values: [JSON])] = []
+    for member in try reader.object("attributes") { attributes.append((member.key, try list(member.value, "attributes"))) }
+    var operands: [(name: String, data: String)] = []
+    for member in try reader.object("operands") {
+      guard case .string(let data) = member.value else { throw reader.wrong("operands", "has \(member.value.text), which is no name of data") }
+      operands.append((member.key, data))
+    }
+    (self.leading, self.extents, self.shapes, self.attributes, self.operands) = (leading, extents, shapes, attributes, operands)
+    data = try reader.strings("data")
+    exact = try reader.strings("exact")
+    metamorphic = try reader.strings("metamorphic")
+    require = try reader.strings("require")
   }
 }

@@ -73,6 +73,20 @@ private struct OperatorValidation {
     for output in spec.outputs { try check(output, input: nil) }
     try checkConstraints()
     try checkNumerics()
+    try checkConformance()
+  }
+
+  private func checkConformance() throws(BackplaneError) {
+    guard let section = spec.conformance else { return }
+    let extents = Set(spec.inputs.flatMap { input in ([input.shape] + input.shapeWhen.map(\.shape)).flatMap { (try? ShapePattern($0))?.extentNames ?? [] } })
+    if let odd = section.extents.first(where: { !extents.contains($0.name) }) { throw error("conformance: '\(odd.name)' is no extent of an input") }
+    for (name, values) in section.attributes {
+      guard let attribute = spec.attributes.first(where: { $0.name == name }) else { throw error("conformance: '\(name)' is no attribute") }
+      if let odd = values.first(where: { !$0.fits(attribute.type) }) { throw error("conformance: '\(name)' cannot be \(odd.text)") }
+    }
+    if let odd = section.operands.first(where: { operand in !spec.inputs.contains { $0.name == operand.name } }) {
+      throw error("conformance: '\(odd.name)' is no input")
+    }
   }
 
   private func checkNames() throws(BackplaneError) {

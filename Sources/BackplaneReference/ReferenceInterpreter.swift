@@ -80,10 +80,20 @@ public struct ReferenceInterpreter: Sendable {
       let results = try evaluate(step.op, attributes, step.inputs.map { named[$0] }, wanted: nil, call.declared, call.wantsBounds)
       for (name, result) in zip(step.outputs, results) {
         made[name] = result
-        named[name] = result.map(Argument.init)
+        named[name] = result.map { Argument(mayOverflow($0)) }
       }
     }
     return spec.outputs.map { made[$0.name] }
+  }
+
+  /// An unfused kernel stores what lies between operators: nothing is promised where that overflows the format.
+  private func mayOverflow(_ tensor: ReferenceTensor) -> ReferenceTensor {
+    guard tensor.format == .f16, var error = tensor.error else { return tensor }
+    let values = tensor.values
+    for i in values.indices where values[i].isFinite && abs(values[i]) + error[i] >= 65504 { error[i] = .infinity }
+    var limited = tensor
+    limited.error = error
+    return limited
   }
 
   /// Runs a whole graph; each node's output is rounded to its tensor's format before the next node reads it.

@@ -80,7 +80,9 @@ private func spec_add_rms_norm() -> OperatorSpec {
       OperatorSpec.CompositionStep("rms_norm", ["sum", "weight"], ["y"], [("epsilon", .attribute("epsilon")), ("weight_offset", .attribute("weight_offset"))]),
     ],
     numerics: NumericsSpec(.composition),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 8, 16, 31, 33, 64, 127, 257, 640])],
+      attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])]))
 }
 
 private func spec_argmax() -> OperatorSpec {
@@ -99,7 +101,9 @@ private func spec_argmax() -> OperatorSpec {
       "y = the lowest index j with x[..., j] = max; NaN counts as larger than everything",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 8, 16, 31, 33, 64, 127, 257, 1057])],
+      data: ["normal", "int", "constant", "allpos", "negzero", "nan", "inf", "ramp", "last", "huge"]))
 }
 
 private func spec_attention() -> OperatorSpec {
@@ -136,7 +140,14 @@ private func spec_attention() -> OperatorSpec {
       "lse[t, h] = log(sum_j exp(s) + exp(sinks[h])); -infinity for a row that sees nothing",
     ],
     numerics: NumericsSpec(.attention, accumulate: "f32", declares: ["operand_round", "p_round", "act_block"]),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [2]],
+      extents: [("T", [1, 2, 7, 17, 33]), ("H", [1, 3, 6, 8, 12]), ("D", [1, 16, 32, 64, 80, 128]), ("G", [1, 2, 3, 4]), ("S", [1, 2, 7, 31, 33, 64, 129]), ("E", [1, 16, 32, 64, 96])],
+      attributes: [("scale", [.float(0.0), .float(0.125)]), ("window", [.int(0), .int(1), .int(5), .int(40)]), ("softcap", [.float(0.0), .float(30.0)])],
+      data: ["normal", "outlier", "ramp", "huge", "constant", "saturate", "zero_query", "nan", "inf", "sparse", "denormal", "masked_huge"],
+      operands: [("mask", "mask"), ("sinks", "normal"), ("alibi_slopes", "slopes")],
+      exact: ["saturate"],
+      metamorphic: ["kv_permutation", "gqa_repeat", "decode_rows", "padding_keys"]))
 }
 
 private func spec_cast() -> OperatorSpec {
@@ -157,7 +168,8 @@ private func spec_cast() -> OperatorSpec {
       "to bool: 1 where x is not 0",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "huge", "special", "int", "negzero", "denormal", "ties", "nan", "inf", "overflow", "constant"]))
 }
 
 private func spec_ceil() -> OperatorSpec {
@@ -173,7 +185,8 @@ private func spec_ceil() -> OperatorSpec {
       "y = the smallest integer that is not below x",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
 }
 
 private func spec_clip() -> OperatorSpec {
@@ -196,7 +209,8 @@ private func spec_clip() -> OperatorSpec {
       "y = min(max(x, minimum), maximum); NaN stays NaN",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(attributes: [("minimum", [.float(-3.4028234663852886e+38), .float(-1.0), .float(0.0)]), ("maximum", [.float(3.4028234663852886e+38), .float(0.5), .float(6.0)])]))
 }
 
 private func spec_concat() -> OperatorSpec {
@@ -219,7 +233,9 @@ private func spec_concat() -> OperatorSpec {
     ],
     shapeRule: .concat,
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[3], [4]], [[7]], [[3, 5], [3, 5]], [[1, 17], [32, 17], [3, 17]], [[2, 3, 4], [2, 3, 4]], [[3, 2], [3, 5], [3, 1]], [[2, 256], [5, 256]], [[2, 256], [2, 512]], [[2, 1, 3], [2, 4, 3]]],
+      attributes: [("axis", [.int(0), .int(-1), .int(1)])]))
 }
 
 private func spec_cos() -> OperatorSpec {
@@ -260,7 +276,9 @@ private func spec_cumsum() -> OperatorSpec {
       "integers wrap",
     ],
     numerics: NumericsSpec(.sum),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(attributes: [("axis", [.int(-1), .int(0), .int(1)])],
+      exact: ["int"]))
 }
 
 private func spec_dequantize() -> OperatorSpec {
@@ -282,7 +300,9 @@ private func spec_dequantize() -> OperatorSpec {
       "y = decode(x), computed in f32 as the format's page says, then rounded to y's format",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [3], [2, 5]],
+      extents: [("n", [1, 2, 3])]))
 }
 
 private func spec_dequantize_linear() -> OperatorSpec {
@@ -303,7 +323,8 @@ private func spec_dequantize_linear() -> OperatorSpec {
       "y = (x - zero_point) scale; scale and zero_point broadcast to x: [] for the tensor, [n] or [m, 1] for an axis",
     ],
     numerics: NumericsSpec(.rounding, roundings: 2),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(operands: [("scale", "scales"), ("zero_point", "zero_points")]))
 }
 
 private func spec_div() -> OperatorSpec {
@@ -369,7 +390,8 @@ private func spec_elu() -> OperatorSpec {
       "the error for x < 0 may be 4 ulp of alpha: exp(x) - 1 cancels",
     ],
     numerics: NumericsSpec(.ulpAbsolute, ulp: 4),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(attributes: [("alpha", [.float(1.0), .float(0.5)])]))
 }
 
 private func spec_equal() -> OperatorSpec {
@@ -387,7 +409,8 @@ private func spec_equal() -> OperatorSpec {
       "a comparison with NaN is false",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "int", "constant", "negzero", "nan", "inf", "huge", "sparse"]))
 }
 
 private func spec_erf() -> OperatorSpec {
@@ -439,7 +462,9 @@ private func spec_expand() -> OperatorSpec {
     ],
     shapeRule: .expand,
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[3, 1]], [[1, 5]], [[2, 1, 4]], [[]], [[33, 17]]],
+      attributes: [("shape", [.ints([7]), .ints([3, 5]), .ints([2, 3, 4]), .ints([2, 3, 7]), .ints([33, 17]), .ints([1]), .ints([])])]))
 }
 
 private func spec_floor() -> OperatorSpec {
@@ -455,7 +480,8 @@ private func spec_floor() -> OperatorSpec {
       "y = the largest integer that is not above x",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
 }
 
 private func spec_gated_activation() -> OperatorSpec {
@@ -500,7 +526,11 @@ private func spec_gather() -> OperatorSpec {
       "an index outside 0 … V-1 gives a row of zeros",
     ],
     numerics: NumericsSpec(.rounding, roundings: 2),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [7], [3, 5]],
+      extents: [("V", [1, 2, 33, 257]), ("n", [1, 7, 33, 64, 256])],
+      attributes: [("scale", [.float(1.0), .float(0.5), .float(33.94112777709961)])],
+      operands: [("indices", "indices")]))
 }
 
 private func spec_gelu() -> OperatorSpec {
@@ -554,7 +584,8 @@ private func spec_greater() -> OperatorSpec {
       "a comparison with NaN is false",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "int", "constant", "negzero", "nan", "inf", "huge", "sparse"]))
 }
 
 private func spec_hardsigmoid() -> OperatorSpec {
@@ -574,7 +605,8 @@ private func spec_hardsigmoid() -> OperatorSpec {
       "y = max(0, min(1, alpha x + beta))",
     ],
     numerics: NumericsSpec(.rounding, roundings: 3),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(attributes: [("alpha", [.float(0.2), .float(0.1666666716337204)]), ("beta", [.float(0.5), .float(0.0)])]))
 }
 
 private func spec_hardswish() -> OperatorSpec {
@@ -614,7 +646,11 @@ private func spec_layer_norm() -> OperatorSpec {
       "y = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias, var without Bessel's correction",
     ],
     numerics: NumericsSpec(.layerNorm, statistics: "f32"),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 8, 16, 31, 33, 64, 127, 257, 640, 1057])],
+      attributes: [("epsilon", [.float(1e-05), .float(0.001)])],
+      data: ["int", "allpos", "normal", "outlier", "cancel", "ramp", "offset", "denormal", "constant", "last", "sparse", "nan", "inf"],
+      metamorphic: ["rows_alone"]))
 }
 
 private func spec_leaky_relu() -> OperatorSpec {
@@ -633,7 +669,8 @@ private func spec_leaky_relu() -> OperatorSpec {
       "y = x for x >= 0, else alpha x",
     ],
     numerics: NumericsSpec(.rounding, roundings: 2),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(attributes: [("alpha", [.float(0.01), .float(0.25), .float(-1.0)])]))
 }
 
 private func spec_less() -> OperatorSpec {
@@ -651,7 +688,8 @@ private func spec_less() -> OperatorSpec {
       "a comparison with NaN is false",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "int", "constant", "negzero", "nan", "inf", "huge", "sparse"]))
 }
 
 private func spec_log() -> OperatorSpec {
@@ -695,7 +733,11 @@ private func spec_matmul() -> OperatorSpec {
       "leading dimensions broadcast; K = 0 gives activation(bias) + residual",
     ],
     numerics: NumericsSpec(.dot, accumulate: "f32", declares: ["act_block", "operand_round"]),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [3], [2, 3]],
+      extents: [("M", [1, 2, 3, 7, 8, 32, 77]), ("N", [1, 2, 5, 7, 16, 31, 33, 127, 257]), ("K", [1, 3, 7, 16, 31, 64, 127, 256, 257, 1057])],
+      exact: ["int", "one_hot"],
+      metamorphic: ["scale_pow2", "rows_alone"]))
 }
 
 private func spec_matmul_gated() -> OperatorSpec {
@@ -724,7 +766,11 @@ private func spec_matmul_gated() -> OperatorSpec {
       OperatorSpec.CompositionStep("gated_activation", ["g", "u"], ["y"], [("activation", .attribute("activation"))]),
     ],
     numerics: NumericsSpec(.composition, declares: ["act_block", "operand_round"]),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [2, 3]],
+      extents: [("M", [1, 2, 7, 32]), ("N", [1, 5, 16, 33, 127]), ("K", [1, 7, 64, 127, 256, 257])],
+      exact: ["int"],
+      metamorphic: ["rows_alone"]))
 }
 
 private func spec_matmul_integer() -> OperatorSpec {
@@ -751,7 +797,10 @@ private func spec_matmul_integer() -> OperatorSpec {
       "integers wrap; K = 0 gives 0",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [3], [2, 3]],
+      extents: [("M", [1, 2, 7, 8, 33]), ("N", [1, 5, 16, 33, 127]), ("K", [1, 3, 31, 64, 127, 256, 1057]), ("A", [1, 2, 7, 8, 33]), ("B", [1, 5, 16, 33, 127])],
+      operands: [("a_zero_point", "zero_points"), ("b_zero_point", "zero_points")]))
 }
 
 private func spec_max() -> OperatorSpec {
@@ -790,7 +839,10 @@ private func spec_merge_attention() -> OperatorSpec {
       "a part with lse -infinity has seen no key and counts nothing, whatever it holds; two such parts give 0 and -infinity",
     ],
     numerics: NumericsSpec(.merge),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [2]],
+      extents: [("T", [1, 2, 7, 33]), ("H", [1, 3, 8]), ("E", [1, 16, 33, 64, 128])],
+      operands: [("a_lse", "lse"), ("b_lse", "lse")]))
 }
 
 private func spec_min() -> OperatorSpec {
@@ -874,7 +926,12 @@ private func spec_norm_matmul() -> OperatorSpec {
       OperatorSpec.CompositionStep("matmul", ["normed", "b", "bias"], ["y"], [("activation", .attribute("activation"))]),
     ],
     numerics: NumericsSpec(.composition, declares: ["act_block", "operand_round"]),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [2, 3]],
+      extents: [("M", [1, 2, 7, 32]), ("N", [1, 5, 16, 33, 127]), ("K", [1, 7, 64, 127, 256, 257])],
+      attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])],
+      data: ["normal", "int", "allpos", "outlier", "cancel", "constant", "last", "sparse", "nan"],
+      metamorphic: ["rows_alone"]))
 }
 
 private func spec_pad() -> OperatorSpec {
@@ -896,7 +953,9 @@ private func spec_pad() -> OperatorSpec {
     ],
     shapeRule: .pad,
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]]],
+      attributes: [("before", [.ints([1]), .ints([0]), .ints([0, 0]), .ints([2, 1]), .ints([0, 3]), .ints([1, 0, 2]), .ints([0, 0, 0])]), ("after", [.ints([0]), .ints([3]), .ints([1, 0]), .ints([0, 0]), .ints([2, 5]), .ints([0, 2, 1]), .ints([0, 0, 0])]), ("value", [.float(0.0), .float(1.5), .float(-3.0)])]))
 }
 
 private func spec_pow() -> OperatorSpec {
@@ -914,7 +973,8 @@ private func spec_pow() -> OperatorSpec {
       "as C's pow: a^0 = 1 and 1^b = 1 also for NaN; a < 0 with b no integer gives NaN",
     ],
     numerics: NumericsSpec(.ulp, ulp: 16),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(operands: [("b", "exponents")]))
 }
 
 private func spec_qkv_rope_cache() -> OperatorSpec {
@@ -975,7 +1035,9 @@ private func spec_qkv_rope_cache() -> OperatorSpec {
       OperatorSpec.CompositionStep("tensor_scatter", ["v_cache", "v2", "positions"], ["values"], [("mode", .attribute("mode"))]),
     ],
     numerics: NumericsSpec(.composition, declares: ["act_block", "operand_round"]),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "allpos", "outlier", "negzero", "constant", "sparse", "last"],
+      operands: [("positions", "positions"), ("frequencies", "frequencies")]))
 }
 
 private func spec_qlinear_matmul() -> OperatorSpec {
@@ -1009,7 +1071,10 @@ private func spec_qlinear_matmul() -> OperatorSpec {
       "computed in f32, rounded to nearest, ties to even; within 6 ulp of a tie that is not exact a kernel may take either side",
     ],
     numerics: NumericsSpec(.quantize),
-    specialValues: ["nan": "counts as 0", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "counts as 0", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [2, 3]],
+      extents: [("M", [1, 2, 7, 8, 33]), ("N", [1, 5, 16, 33, 127]), ("K", [1, 3, 31, 64, 127, 256]), ("A", [1, 2, 7, 8, 33]), ("B", [1, 5, 16, 33, 127]), ("P", [1, 2, 7, 8, 33]), ("Q", [1, 5, 16, 33, 127])],
+      operands: [("a_scale", "scales"), ("b_scale", "scales"), ("y_scale", "large_scales"), ("a_zero_point", "zero_points"), ("b_zero_point", "zero_points"), ("y_zero_point", "zero_points")]))
 }
 
 private func spec_quantize_linear() -> OperatorSpec {
@@ -1031,7 +1096,9 @@ private func spec_quantize_linear() -> OperatorSpec {
       "computed in f32, rounded to nearest, ties to even; within 3 ulp of a tie that is not exact a kernel may take either side",
     ],
     numerics: NumericsSpec(.quantize),
-    specialValues: ["nan": "counts as 0", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "counts as 0", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "huge", "int", "allpos", "halves", "negzero", "denormal", "constant", "nan", "inf"],
+      operands: [("scale", "scales"), ("zero_point", "zero_points")]))
 }
 
 private func spec_reciprocal() -> OperatorSpec {
@@ -1068,7 +1135,9 @@ private func spec_reduce_l2() -> OperatorSpec {
     ],
     shapeRule: .reduce,
     numerics: NumericsSpec(.l2Norm),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[257]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]], [[4, 64, 3]], [[2, 1057]], [[2, 3, 4, 5]]],
+      attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])]))
 }
 
 private func spec_reduce_max() -> OperatorSpec {
@@ -1092,7 +1161,9 @@ private func spec_reduce_max() -> OperatorSpec {
     ],
     shapeRule: .reduce,
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[257]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]], [[4, 64, 3]], [[2, 1057]], [[2, 3, 4, 5]]],
+      attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])]))
 }
 
 private func spec_reduce_mean() -> OperatorSpec {
@@ -1116,7 +1187,9 @@ private func spec_reduce_mean() -> OperatorSpec {
     ],
     shapeRule: .reduce,
     numerics: NumericsSpec(.sum),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[257]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]], [[4, 64, 3]], [[2, 1057]], [[2, 3, 4, 5]]],
+      attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])]))
 }
 
 private func spec_reduce_min() -> OperatorSpec {
@@ -1140,7 +1213,9 @@ private func spec_reduce_min() -> OperatorSpec {
     ],
     shapeRule: .reduce,
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[257]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]], [[4, 64, 3]], [[2, 1057]], [[2, 3, 4, 5]]],
+      attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])]))
 }
 
 private func spec_reduce_prod() -> OperatorSpec {
@@ -1162,7 +1237,9 @@ private func spec_reduce_prod() -> OperatorSpec {
     ],
     shapeRule: .reduce,
     numerics: NumericsSpec(.product),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[257]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]], [[4, 64, 3]], [[2, 1057]], [[2, 3, 4, 5]]],
+      attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])]))
 }
 
 private func spec_reduce_sum() -> OperatorSpec {
@@ -1183,7 +1260,10 @@ private func spec_reduce_sum() -> OperatorSpec {
     ],
     shapeRule: .reduce,
     numerics: NumericsSpec(.sum),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[257]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]], [[4, 64, 3]], [[2, 1057]], [[2, 3, 4, 5]]],
+      attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])],
+      exact: ["int"]))
 }
 
 private func spec_relu() -> OperatorSpec {
@@ -1239,7 +1319,9 @@ private func spec_reshape() -> OperatorSpec {
     ],
     shapeRule: .reshape,
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[7]], [[6, 4]], [[2, 3, 4]], [[33, 64]], [[3, 256]], [[2, 2, 256]], [[]]],
+      attributes: [("shape", [.ints([-1]), .ints([4, 6]), .ints([24]), .ints([0, -1]), .ints([2, 12]), .ints([1, -1, 1]), .ints([3, 2, 4]), .ints([-1, 64]), .ints([-1, 256]), .ints([0, 0, 4]), .ints([])])]))
 }
 
 private func spec_rms_norm() -> OperatorSpec {
@@ -1263,7 +1345,10 @@ private func spec_rms_norm() -> OperatorSpec {
       "y = x / sqrt(mean(x^2) + epsilon) * (weight + weight_offset)",
     ],
     numerics: NumericsSpec(.rmsNorm, statistics: "f32"),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 8, 16, 31, 33, 64, 127, 257, 640, 1057])],
+      attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])],
+      metamorphic: ["rows_alone", "scale_invariance"]))
 }
 
 private func spec_rms_norm_rope() -> OperatorSpec {
@@ -1296,7 +1381,11 @@ private func spec_rms_norm_rope() -> OperatorSpec {
       OperatorSpec.CompositionStep("rotary_embedding", ["normed", "positions", "frequencies"], ["y"], [("interleaved", .attribute("interleaved")), ("scale", .attribute("scale"))]),
     ],
     numerics: NumericsSpec(.composition),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [2]],
+      extents: [("T", [1, 2, 7, 33]), ("H", [1, 3, 8]), ("D", [2, 6, 32, 64, 80, 128]), ("F", [1, 3, 16, 32, 40])],
+      attributes: [("scale", [.float(1.0), .float(1.25)]), ("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])],
+      operands: [("positions", "angles"), ("frequencies", "frequencies")]))
 }
 
 private func spec_rotary_embedding() -> OperatorSpec {
@@ -1323,7 +1412,12 @@ private func spec_rotary_embedding() -> OperatorSpec {
       "(y1, y2) = scale * (x1 cos - x2 sin, x1 sin + x2 cos) for each of the F pairs; elements from 2F on are copied",
     ],
     numerics: NumericsSpec(.rotary),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [2]],
+      extents: [("T", [1, 2, 7, 33]), ("H", [1, 3, 8]), ("D", [2, 6, 32, 64, 80, 128]), ("F", [1, 3, 16, 32, 40])],
+      attributes: [("scale", [.float(1.0), .float(1.25)])],
+      operands: [("positions", "angles"), ("frequencies", "frequencies")],
+      metamorphic: ["rows_alone"]))
 }
 
 private func spec_round() -> OperatorSpec {
@@ -1339,7 +1433,8 @@ private func spec_round() -> OperatorSpec {
       "y = the integer nearest to x, ties to even",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
 }
 
 private func spec_rsqrt() -> OperatorSpec {
@@ -1384,7 +1479,11 @@ private func spec_sample() -> OperatorSpec {
       "where rounding in f32 could decide otherwise (a draw or a filter that meets its limit within 2^-14 of the whole), nothing is promised",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "counts as -infinity", "inf": "+infinity is the largest and takes all", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "counts as -infinity", "inf": "+infinity is the largest and takes all", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 16, 33, 257, 1057])],
+      attributes: [("temperature", [.float(1.0), .float(0.0), .float(0.7)]), ("top_k", [.int(0), .int(1), .int(5), .int(40)]), ("top_p", [.float(1.0), .float(0.9), .float(0.1)]), ("min_p", [.float(0.0), .float(0.05)])],
+      data: ["normal", "constant", "ramp", "outlier", "sparse", "nan", "inf", "int"],
+      operands: [("draws", "draws")]))
 }
 
 private func spec_scale() -> OperatorSpec {
@@ -1404,7 +1503,8 @@ private func spec_scale() -> OperatorSpec {
       "y = x * factor + offset",
     ],
     numerics: NumericsSpec(.rounding, roundings: 2),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(attributes: [("factor", [.float(1.0), .float(0.125), .float(-3.0)]), ("offset", [.float(0.0), .float(1.0)])]))
 }
 
 private func spec_sigmoid() -> OperatorSpec {
@@ -1495,7 +1595,9 @@ private func spec_slice() -> OperatorSpec {
     shapeRule: .slice,
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    notes: ["a symbolic extent along the axis can only be taken whole", "along the last dimension of a block format the step is 1 and the range is whole blocks"])
+    notes: ["a symbolic extent along the axis can only be taken whole", "along the last dimension of a block format the step is 1 and the range is whole blocks"],
+    conformance: ConformanceSpec(shapes: [[[7]], [[257]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 64]], [[4, 512]], [[3, 1024]], [[6, 2, 256]]],
+      attributes: [("axis", [.int(0), .int(-1), .int(1)]), ("start", [.int(0), .int(1), .int(-3), .int(2), .int(64), .int(256)]), ("end", [.int(9223372036854775807), .int(-1), .int(3), .int(5), .int(512)]), ("step", [.int(1), .int(2), .int(3)])]))
 }
 
 private func spec_softcap() -> OperatorSpec {
@@ -1517,7 +1619,8 @@ private func spec_softcap() -> OperatorSpec {
       "y = cap * tanh(x / cap)",
     ],
     numerics: NumericsSpec(.ulp, ulp: 7),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(attributes: [("cap", [.float(30.0), .float(1.0), .float(50.0)])]))
 }
 
 private func spec_softmax() -> OperatorSpec {
@@ -1542,7 +1645,11 @@ private func spec_softmax() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.softmax),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    notes: ["the mask's leading dimensions broadcast to x's"])
+    notes: ["the mask's leading dimensions broadcast to x's"],
+    conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 8, 16, 31, 33, 64, 127, 257, 1057])],
+      attributes: [("scale", [.float(1.0), .float(0.125), .float(-2.0)])],
+      operands: [("mask", "mask")],
+      metamorphic: ["shift", "rows_alone"]))
 }
 
 private func spec_softplus() -> OperatorSpec {
@@ -1649,7 +1756,11 @@ private func spec_tensor_scatter() -> OperatorSpec {
       "linear: a position outside 0 … S-1 writes nothing; circular: a negative position writes nothing",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(leading: [[], [1], [32], [3, 64], [2, 3, 32]],
+      extents: [("S", [1, 2, 7, 33, 129]), ("T", [1, 2, 7, 17])],
+      data: ["normal", "outlier", "constant", "sparse", "negzero"],
+      operands: [("positions", "positions")]))
 }
 
 private func spec_topk() -> OperatorSpec {
@@ -1674,7 +1785,10 @@ private func spec_topk() -> OperatorSpec {
       "NaN counts as larger than everything; zeros are equal whatever their sign",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 8, 16, 31, 33, 64, 127, 257, 1057])],
+      attributes: [("k", [.int(1), .int(2), .int(5), .int(40), .int(1000)])],
+      data: ["normal", "int", "constant", "allpos", "negzero", "nan", "inf", "ramp", "last", "huge"]))
 }
 
 private func spec_transpose() -> OperatorSpec {
@@ -1694,7 +1808,9 @@ private func spec_transpose() -> OperatorSpec {
     ],
     shapeRule: .transpose,
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(shapes: [[[7]], [[3, 5]], [[33, 17]], [[64, 64]], [[2, 3, 4]], [[5, 1, 31]], [[17, 33, 2]], [[2, 3, 4, 5]], [[3, 8, 5, 2]], [[1, 257]]],
+      attributes: [("permutation", [.ints([]), .ints([0]), .ints([1, 0]), .ints([0, 1]), .ints([1, 0, 2]), .ints([2, 1, 0]), .ints([0, 2, 1]), .ints([1, 2, 0]), .ints([0, 2, 1, 3]), .ints([3, 1, 0, 2])])]))
 }
 
 private func spec_where() -> OperatorSpec {

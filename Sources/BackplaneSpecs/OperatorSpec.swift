@@ -27,13 +27,16 @@ public struct OperatorSpec: Sendable {
   /// What happens at "nan", "inf" and "empty", in words.
   public let specialValues: [String: String]
   public let notes: [String]
+  /// What the conformance suite tries beyond what follows from the signature.
+  public let conformance: ConformanceSpec
   public let id: Identifier
   let compiled: CompiledOperator
 
   /// - Precondition: Patterns and formulas parse and name only what the spec has: the generator has checked that.
   public init(_ name: String, version: Int = 1, level: Level, tier: Int, summary: String, inputs: [Operand], outputs: [Operand],
               attributes: [AttributeSpec] = [], constraints: [Constraint] = [], semantics: [String] = [], shapeRule: ShapeRule? = nil,
-              composition: [CompositionStep] = [], numerics: NumericsSpec, specialValues: [String: String] = [:], notes: [String] = []) {
+              composition: [CompositionStep] = [], numerics: NumericsSpec, specialValues: [String: String] = [:], notes: [String] = [],
+              conformance: ConformanceSpec = ConformanceSpec()) {
     self.name = name
     self.version = version
     self.level = level
@@ -49,6 +52,7 @@ public struct OperatorSpec: Sendable {
     self.numerics = numerics
     self.specialValues = specialValues
     self.notes = notes
+    self.conformance = conformance
     id = Identifier(name)
     do {
       compiled = try CompiledOperator(inputs: inputs, outputs: outputs, attributes: attributes, constraints: constraints)

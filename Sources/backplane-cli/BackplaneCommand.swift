@@ -5,9 +5,12 @@ import Foundation
 @main
 struct BackplaneCommand {
   static let commands: [Command] = [
-    devicesCommand, runCommand, tokenizeCommand, opsCommand, explainCommand, verifyCommand, benchCommand, modelCommand, manifestCommand,
+    devicesCommand, runCommand, tokenizeCommand, opsCommand, explainCommand, verifyCommand, conformCommand, benchCommand, modelCommand, manifestCommand,
     generateCommand,
   ]
+
+  /// Started by other commands, not by people.
+  static let internalCommands: [Command] = [conformChildCommand]
 
   static func main() {
     signal(SIGPIPE, SIG_DFL)
@@ -21,7 +24,7 @@ struct BackplaneCommand {
       return words.isEmpty ? .usage : .success
     }
     if name == "--version" { print("backplane 0.1.0"); return .success }
-    guard let command = commands.first(where: { $0.name == name }) else {
+    guard let command = (commands + internalCommands).first(where: { $0.name == name }) else {
       let near = commands.map(\.name).min { distance($0, name) < distance($1, name) }!
       complain("no command '\(name)'; \(distance(near, name) <= 3 ? "did you mean '\(near)'?" : "see backplane --help")")
       return .usage

@@ -14,9 +14,10 @@ private let allowed: [String: Set<String>] = [
   "Sources/BackplaneRuntime": ["BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"],
   "Sources/Backplane": ["BackplaneRuntime", "BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore"],
   "Sources/BackplaneModels": ["Backplane"],
+  "Sources/BackplaneConformance": ["BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"],
   "Sources/BackplaneGenerator": ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"],
   "Sources/BackplanePluginKit": ["BackplaneABI", "BackplanePlanner"],
-  "Sources/backplane-cli": ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneGenerator"],
+  "Sources/backplane-cli": ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneGenerator"],
   "Sources/backplane-probe": ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"],
   "Plugins/CPU": ["CPUKernels", "BackplanePluginKit", "BackplaneABI"],
 ]

@@ -246,12 +246,12 @@ private func twoAtOnce(_ device: MutantDevice) throws -> String? {
   let (started, done) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
   Thread.detachNewThread {
     started.signal()
-    for _ in 0..<30 { try? device.run(handle, [binding(all[1], bytes: 16), binding(all[3], bytes: 16)]) }
+    for _ in 0..<200 { try? device.run(handle, [binding(all[1], bytes: 16), binding(all[3], bytes: 16)]) }
     done.signal()
   }
   started.wait()
   var isRight = true
-  for _ in 0..<30 {
+  for _ in 0..<200 {
     memory[2][0] = -1
     try device.run(program, [binding(buffers[0], bytes: 16), binding(buffers[2], bytes: 16)])
     isRight = isRight && memory[2][0] == 0

@@ -88,15 +88,17 @@ final class MutantHost: @unchecked Sendable {
       let body = body!, address = UInt(bitPattern: bodyContext)
       let chunks = n < 8 ? 1 : 2
       // A thread of its own: a pool may well run both parts one after the other.
-      let done = DispatchSemaphore(value: 0)
+      let (begun, done) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
       let part = { @Sendable (i: Int) in
         body(UnsafeMutableRawPointer(bitPattern: address), n * UInt64(i) / UInt64(chunks), n * UInt64(i + 1) / UInt64(chunks), UInt32(i))
       }
       if chunks == 2 {
         Thread.detachNewThread {
+          begun.signal()
           part(1)
           done.signal()
         }
+        begun.wait()
       }
       part(0)
       if chunks == 2 { done.wait() }

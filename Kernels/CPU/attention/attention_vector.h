@@ -21,7 +21,7 @@ typedef struct shape {
 } shape;
 
 static shape shape_of(const bp_cpu_call *c, const bp_attention *p) {
-  int64_t wanted = 2 * (int64_t)c->workers, heads = p->batches * p->g;
+  int64_t wanted = 2 * (int64_t)c->workers, heads = p->h ? p->batches * p->g : 0;
   shape z = {.tokens = p->group < ROWS ? ROWS / p->group : 1, .splits = 1, .d = (p->d + LANES - 1) / LANES * LANES, .e = (p->e + PANEL - 1) / PANEL * PANEL};
   while (z.tokens * p->group > 2 * STRIP && heads * ((p->t + z.tokens - 1) / z.tokens) < wanted && z.tokens > 1) z.tokens = (z.tokens + 1) / 2;
   z.blocks = (p->t + z.tokens - 1) / z.tokens;
@@ -124,7 +124,10 @@ static void soften(const bp_attention *p, const shape *z, const unit *u, const r
   for (int64_t i = LANES; i < KEYS; i += LANES) most4 = v_max(most4, v_load(s + i));
   float lanes[LANES], most = b->most[r];
   v_store(lanes, most4);
-  for (int i = 0; i < LANES; i++) most = lanes[i] <= most ? most : lanes[i]; // a NaN becomes the maximum
+  for (int i = 0; i < LANES; i++) most = lanes[i] <= most ? most : lanes[i];
+  int lost = 0; // v_max drops a NaN; here it becomes the maximum
+  for (int64_t i = 0; i < KEYS; i++) lost |= s[i] != s[i];
+  if (lost) most = NAN;
   if (most == -INFINITY) {
     for (int64_t i = 0; i < KEYS; i += LANES) v_store(s + i, v_zero());
     return;
@@ -245,7 +248,7 @@ static void merge_unit(const bp_cpu_call *c, const bp_attention *p, const shape 
     float most = -INFINITY, total = 0, *o = b->o;
     for (int64_t i = 0; i < z->splits; i++) {
       float m = part_of(c, z, index, i, r)[0];
-      most = m <= most ? most : m;
+      most = m <= most || most != most ? most : m;
     }
     memset(o, 0, (size_t)p->e * 4);
     for (int64_t i = 0; i < z->splits; i++) {

@@ -25,7 +25,7 @@ static inline bp_attention bp_attention_of(const bp_cpu_call *c) {
   p.s = k->extent[k->rank - 3];
   p.g = k->extent[k->rank - 2];
   p.e = v->extent[v->rank - 1];
-  p.group = p.g ? p.h / p.g : 1;
+  p.group = p.g && p.h ? p.h / p.g : 1;
   for (uint32_t i = 0; i + 3 < q->rank; i++) p.batches *= q->extent[i];
   double scale = bp_attr_float(c, BP_ATTENTION_SCALE, 0);
   p.scale = (float)(scale != 0 ? scale : 1 / sqrt((double)p.d));

@@ -39,6 +39,7 @@ struct CatalogueWriter {
       lines.append("specialValues: [" + spec.specialValues.map { "\(T.quoted($0.key)): \(T.quoted($0.text))" }.joined(separator: ", ") + "]")
     }
     if !spec.notes.isEmpty { lines.append("notes: \(T.list(spec.notes))") }
+    if let section = spec.conformance { lines.append("conformance: \(conformance(section, spec))") }
     return """
       private func spec_\(spec.name)() -> OperatorSpec {
         OperatorSpec(
@@ -85,6 +86,30 @@ struct CatalogueWriter {
     if !attributes.isEmpty { text += ", [\(attributes.joined(separator: ", "))]" }
     if let condition = step.ifPresent { text += ", ifPresent: \(T.quoted(condition))" }
     return text + ")"
+  }
+
+  private func conformance(_ section: OperatorFile.Conformance, _ spec: OperatorFile) -> String {
+    typealias T = SwiftText
+    var parts: [String] = []
+    if !section.leading.isEmpty { parts.append("leading: \(section.leading)") }
+    if !section.extents.isEmpty {
+      parts.append("extents: [" + section.extents.map { "(\(T.quoted($0.name)), \($0.values))" }.joined(separator: ", ") + "]")
+    }
+    if !section.shapes.isEmpty { parts.append("shapes: \(section.shapes)") }
+    if !section.attributes.isEmpty {
+      parts.append("attributes: [" + section.attributes.map { name, values in
+        let type = spec.attributes.first { $0.name == name }!.type
+        return "(\(T.quoted(name)), [\(values.map { T.attributeValue($0, type) }.joined(separator: ", "))])"
+      }.joined(separator: ", ") + "]")
+    }
+    if !section.data.isEmpty { parts.append("data: \(T.list(section.data))") }
+    if !section.operands.isEmpty {
+      parts.append("operands: [" + section.operands.map { "(\(T.quoted($0.name)), \(T.quoted($0.data)))" }.joined(separator: ", ") + "]")
+    }
+    if !section.exact.isEmpty { parts.append("exact: \(T.list(section.exact))") }
+    if !section.metamorphic.isEmpty { parts.append("metamorphic: \(T.list(section.metamorphic))") }
+    if !section.require.isEmpty { parts.append("require: \(T.list(section.require))") }
+    return "ConformanceSpec(\(parts.joined(separator: ",\n      ")))"
   }
 
   private func numerics(_ numerics: OperatorFile.Numerics) -> String {

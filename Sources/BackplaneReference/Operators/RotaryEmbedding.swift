@@ -30,8 +30,10 @@ struct RotaryEmbedding: ReferenceOperator {
             y[b] = scale * (x[a] * s + x[b] * c)
             guard call.wantsBounds else { continue }
             let bound = times(abs(scale), relative * (abs(x[a]) + abs(x[b])) + (incoming.map { $0[a] + $0[b] } ?? 0)) + 2 * eta * (1 + abs(scale))
-            own[a] = bound
-            own[b] = bound
+            // A sum that is too large on the way, though not in the end.
+            let size = max(abs(scale), 1) * (abs(x[a]) + abs(x[b]))
+            own[a] = size.isFinite ? unlessOverflowing(size, bound) : bound
+            own[b] = own[a]
           }
         }
       }

@@ -63,7 +63,8 @@ struct Unary: ReferenceOperator {
     },
     "softcap": Unary { call in
       let cap = call.float("cap")
-      return ({ cap * tanh($0 / cap) }, { _, y in 14 * u * abs(y) })
+      // x / cap may be subnormal.
+      return ({ cap * tanh($0 / cap) }, { _, y in 14 * u * abs(y) + 2 * eta * cap })
     },
   ]
 

@@ -13,10 +13,10 @@ enum SharedOptions {
   static let runtime = [threads, plugin, set]
 
   /// A runtime as the command line asks, with the oracle registered as device `reference`.
-  static func makeRuntime(_ arguments: Arguments) throws -> Runtime {
+  static func makeRuntime(_ arguments: Arguments, adding libraries: [String] = []) throws -> Runtime {
     var options = Runtime.Options()
     options.threads = try arguments.int("threads", 1...1024)
-    options.pluginPaths = arguments.all("plugin").map { URL(fileURLWithPath: $0).standardizedFileURL.path }
+    options.pluginPaths = libraries + arguments.all("plugin").map { URL(fileURLWithPath: $0).standardizedFileURL.path }
     for setting in arguments.all("set") {
       let parts = setting.split(separator: "=", maxSplits: 1).map(String.init)
       guard parts.count == 2 else { throw UsageError("--set takes KEY=VALUE, not '\(setting)'") }

@@ -1,0 +1,220 @@
+import BackplaneCore
+import BackplaneReference
+import BackplaneSpecs
+
+/// The bytes of a case's operands: each kind of data aims at a kind of fault.
+///
+/// normal      the everyday case                     int       small whole numbers: sums are exact in any order
+/// allpos      no cancellation: the bound is tight   outlier   one channel 200 times the others
+/// cancel      pairs that sum to nearly nothing      ramp      a new maximum at every step: online sums must rescale
+/// huge        logits that overflow a naive exp      overflow  near the end of the format
+/// denormal    below the smallest normal number      negzero   zeros of both signs
+/// nan, inf    one such element                      constant  all the same
+/// last        only the end is not zero              sparse    mostly zero
+/// offset      a mean far larger than the variance   ties      halfway between two numbers of a narrower format
+/// one_hot     rows that select a column             saturate  one key takes all of the weight
+/// zero_query  every key has the same weight         masked_huge  what a mask hides is enormous
+/// tiny        products are subnormal
+/// halves      multiples of 1/2: ties of rounding    special   every odd number there is
+///
+/// Operands with a meaning of their own: mask, indices, positions, angles, frequencies, slopes, scales, large_scales, zero_points,
+/// exponents, lse, draws.
+struct DataGenerator {
+  let id: CaseID
+
+  /// Dense bytes, one list a tensor, in the order of the node's inputs.
+  func make() -> [[UInt8]] {
+    var made: [[UInt8]] = []
+    for (k, tensors) in id.inputs.enumerated() {
+      for (i, tensor) in tensors.enumerated() {
+        var random = Random(key: id.seed, stream: UInt64(k * 64 + i + 1))
+        made.append(bytes(tensor, operand: k, &random))
+      }
+    }
+    return made
+  }
+
+  private func bytes(_ tensor: CaseID.Tensor, operand k: Int, _ random: inout Random) -> [UInt8] {
+    let spec = id.spec
+    let kind = spec.conformance.operands.first { $0.name == spec.inputs[k].name }?.data ?? id.data
+    if tensor.format.isBlock {
+      if ["saturate", "zero_query"].contains(kind), let bytes = try? ReferenceTensor(tensor.format, tensor.shape, values: numbers(tensor, kind, k, &random)).encoded() {
+        return bytes
+      }
+      return BlockData.bytes(tensor.format, count: tensor.count, kind: kind, &random)
+    }
+    let values = tensor.format.kind == .float ? numbers(tensor, kind, k, &random) : integers(tensor, kind, &random)
+    // What cannot be encoded is a fault of this generator.
+    return try! ReferenceTensor(tensor.format, tensor.shape, values: values).encoded()
+  }
+
+  // MARK: Whole numbers
+
+  private func integers(_ tensor: CaseID.Tensor, _ kind: String, _ random: inout Random) -> [Double] {
+    let count = tensor.count
+    if tensor.format.kind == .bool {
+      let columns = max(tensor.shape.last ?? 1, 1)
+      return (0..<count).map { i in kind == "mask" && i / columns % 7 == 3 ? 0 : random.uniform() < 0.8 ? 1 : 0 }
+    }
+    let (low, high) = ShapeLimits.range(tensor.format)
+    switch kind {
+    case "indices", "positions":
+      // Rows of the first operand; now and then outside.
+      let rows = id.inputs[0].first?.shape.first ?? 1
+      return (0..<count).map { _ in
+        let outside = random.uniform() < 0.06
+        return Double(outside ? (random.next() & 1 == 0 ? -1 : rows + random.below(5)) : random.below(rows))
+      }
+    case "angles":
+      let start = [0, 1, 100, 4000, -5, 70_000][random.below(6)]
+      return (0..<count).map { i in i % 11 == 10 ? 7 : Double(start + i) }
+    case "zero_points":
+      let middle = tensor.format == .u8 ? 128 : 0
+      return (0..<count).map { _ in Double(middle + random.in_(-9...9)) }
+    case "huge", "overflow":
+      return (0..<count).map { i in i % 5 == 0 ? (random.next() & 1 == 0 ? low : high) : i % 5 == 1 && high > 0x1p24 ? Double(16_777_216 + random.below(4)) : random.uniform(low, high).rounded() }
+    case "constant": return [Double](repeating: 3, count: count)
+    case "sparse", "negzero": return (0..<count).map { _ in random.uniform() < 0.8 ? 0 : Double(random.below(100)) }
+    default: return (0..<count).map { _ in max(low, min(high, Double(random.in_(-100...100)))) }
+    }
+  }
+
+  // MARK: Numbers
+
+  private func numbers(_ tensor: CaseID.Tensor, _ kind: String, _ k: Int, _ random: inout Random) -> [Double] {
+    let (count, format) = (tensor.count, tensor.format)
+    let columns = max(tensor.shape.last ?? 1, 1)
+    let limits = ShapeLimits(format)
+    func each(_ value: (Int, inout Random) -> Double) -> [Double] { (0..<count).map { value($0, &random) } }
+    func withOne(_ special: Double) -> [Double] {
+      var values = each { _, random in random.normal() }
+      // Two of them in the first operand; zeros for them to meet in the others.
+      if count > 0, k == 0 { for _ in 0..<(count > 3 ? 2 : 1) { values[random.below(count)] = special } }
+      if k > 0 { for i in values.indices where random.uniform() < 0.3 { values[i] = 0 } }
+      return values
+    }
+    switch kind {
+    case "int": return each { i, random in i % columns % 32 == 0 && k == 0 ? 127 * random.sign() : Double(random.in_(-8...8)) }
+    case "allpos": return each { _, random in random.uniform(0.5, 2) }
+    case "outlier": return each { i, random in random.normal() * (i % columns % 61 == min(columns - 1, 5) ? 200 : 1) }
+    case "cancel":
+      var values = each { _, random in random.normal() * 64 }
+      for i in stride(from: 1, to: count, by: 2) { values[i] = -values[i - 1] * (1 + random.uniform(0, 0x1p-7)) }
+      return values
+    case "ramp": return each { i, random in Double(i % columns) * 0.5 + random.uniform(0, 0.25) }
+    case "huge": return each { _, random in random.sign() * limits.huge * random.uniform(0.1, 1) }
+    case "overflow": return each { _, random in random.sign() * limits.largest * random.uniform(0.4, 0.99) }
+    case "tiny": return each { _, random in random.normal() * Double(sign: .plus, exponent: -60 - random.below(14), significand: 1) }
+    case "denormal": return each { _, random in random.sign() * limits.smallestNormal * random.uniform(0, 2) }
+    case "negzero": return each { _, random in random.uniform() < 0.5 ? -0.0 : random.uniform() < 0.5 ? 0 : random.normal() }
+    case "nan": return withOne(.nan)
+    case "inf": return withOne(random.sign() * .infinity)
+    case "special":
+      let odd: [Double] = [.nan, .infinity, -.infinity, 0, -0.0, 0.5, -0.5, 1.5, 2.5, 255.5, -128.5, 3e9, -3e9, 1e19, 127.5, 65504, 65520, limits.largest, limits.smallestNormal]
+      return each { i, random in i % 3 == 0 ? max(-limits.largest, min(limits.largest, odd[random.below(odd.count)])) : odd[random.below(odd.count)] }
+    case "constant": return [Double](repeating: 0.75, count: count)
+    case "last": return each { i, random in i % columns >= columns - max(1, columns / 16) ? random.normal() * 4 : 0 }
+    case "sparse": return each { _, random in random.uniform() < 0.9 ? 0 : random.normal() * 3 }
+    case "offset": return each { _, random in 300 + random.normal() }
+    case "ties": return each { _, random in (1 + (Double(random.below(256)) + 0.5) * (random.next() & 1 == 0 ? 0x1p-10 : 0x1p-7)) * random.sign() * [1, 0x1p-15, 0x1p10, 0x1p-24][random.below(4)] }
+    case "one_hot":
+      if k > 1 { return [Double](repeating: 0, count: count) }
+      if k == 1 { return each { _, random in random.normal() } }
+      return each { i, _ in i % columns == (i / columns * 7 + 3) % columns ? 1 : 0 }
+    case "mask":
+      return each { i, random in
+        let (row, column) = (i / columns, i % columns)
+        if id.data == "masked_huge" { return column >= columns - columns / 3 ? -.infinity : 0 }
+        return row % 7 == 3 || random.uniform() < 0.2 ? -.infinity : random.next() & 1 == 0 ? 0 : random.uniform(-2, 0)
+      }
+    case "masked_huge":
+      // Operands along keys: the last third of them.
+      let keys = tensor.shape.count >= 3 ? tensor.shape[tensor.shape.count - 3] : 1
+      let step = tensor.shape.suffix(2).reduce(1, *)
+      return each { i, random in random.normal() * (k > 0 && step > 0 && i / step % max(keys, 1) >= keys - keys / 3 ? limits.huge : 1) }
+    case "saturate":
+      let step = tensor.shape.suffix(2).reduce(1, *)
+      switch k {
+      case 0: let sign = random.sign(); return [Double](repeating: 256 * sign, count: count)
+      case 1: return each { i, _ in step == 0 ? 0 : Double(i / step % max(tensor.shape.dropLast(2).last ?? 1, 1) + 1) }
+      default: return each { _, random in Double(random.in_(1...8)) }
+      }
+    case "halves": return each { i, random in i % columns % 32 == 0 ? 127 * random.sign() : Double(random.in_(-41...41)) / 2 }
+    case "scales": return each { _, random in random.uniform(0.01, 0.1) }
+    case "large_scales": return each { _, random in random.uniform(5, 50) }
+    case "exponents": return each { _, random in random.next() & 1 == 0 ? Double(random.in_(-3...4)) / 2 : random.normal() }
+    case "lse": return each { _, random in random.uniform() < 0.1 ? -.infinity : 3 * random.normal() }
+    case "draws": return each { _, random in random.uniform() < 0.1 ? 0 : Double(Float(random.uniform(0, 0.999))) }
+    case "zero_query": return k == 0 ? [Double](repeating: 0, count: count) : each { _, random in random.normal() }
+    case "slopes": return each { i, _ in Double(sign: .plus, exponent: -(i % 8) - 1, significand: 1) }
+    case "frequencies":
+      // A table of frequencies as models have them: 1 down to 10^-4, in steps that need no power function.
+      return each { i, _ in 1 / (1 + 9999 * Double(i) / Double(max(count, 1))) }
+    default: return each { _, random in random.normal() }
+    }
+  }
+}
+
+/// What fits in a format.
+struct ShapeLimits {
+  let largest, smallestNormal: Double
+  /// Far beyond what exp can take, where the format allows that, but no overflow when a few are multiplied.
+  let huge: Double
+
+  init(_ format: ElementFormat) {
+    (largest, smallestNormal, huge) = switch format {
+    case .f16: (65504, 0x1p-14, 120)
+    case .bf16: (0x1.fep127, 0x1p-126, 1000)
+    case .f64: (0x1p1000, 0x1p-1022, 1000)
+    default: (Double(Float.greatestFiniteMagnitude), 0x1p-126, 1000)
+    }
+  }
+
+  /// Of whole numbers; i64 as far as doubles are exact.
+  static func range(_ format: ElementFormat) -> (low: Double, high: Double) {
+    switch format {
+    case .i8: (-128, 127)
+    case .u8: (0, 255)
+    case .i16: (-32768, 32767)
+    case .i32: (-2_147_483_648, 2_147_483_647)
+    default: (-0x1p53, 0x1p53)
+    }
+  }
+}
+
+/// Blocks with random quants and scales that make sense.
+enum BlockData {
+  /// Where a block's f16 scales are; mxfp4 has a byte with an exponent.
+  private static func scales(_ format: ElementFormat) -> [Int] {
+    switch format {
+    case .q4_1, .q5_1, .q4K, .q5K: [0, 2]
+    case .q2K: [80, 82]
+    case .q3K: [108]
+    case .q6K: [208]
+    case .tq2_0: [64]
+    case .mxfp4: []
+    default: [0]
+    }
+  }
+
+  static func bytes(_ format: ElementFormat, count: Int, kind: String, _ random: inout Random) -> [UInt8] {
+    let size = format.blockBytes
+    let blocks = count / format.blockElements
+    var bytes = [UInt8](repeating: 0, count: blocks * size)
+    for i in bytes.indices { bytes[i] = kind == "constant" ? 0x59 : UInt8(truncatingIfNeeded: random.next() >> 24) }
+    let isExact = kind == "int" || kind == "one_hot"
+    for block in 0..<blocks {
+      let isLast = block == blocks - 1
+      if kind == "last", !isLast, blocks > 1 { for i in 0..<size { bytes[block * size + i] = 0 }; continue }
+      for at in scales(format) {
+        let scale: Double = isExact ? 1 : kind == "denormal" ? 0x1p-24 * Double(random.in_(1...900))
+          : kind == "overflow" || kind == "huge" ? 16 * random.uniform(0.5, 1) * random.sign() : 0.02 * random.uniform(0.5, 2) * random.sign()
+        let bits = Float16(scale).bitPattern
+        bytes[block * size + at] = UInt8(truncatingIfNeeded: bits)
+        bytes[block * size + at + 1] = UInt8(truncatingIfNeeded: bits >> 8)
+      }
+      if format == .mxfp4 { bytes[block * size] = isExact ? 128 : kind == "denormal" ? UInt8(max(0, random.below(5) - 2)) : kind == "nan" && block == 0 ? 255 : UInt8(118 + random.below(8)) }
+    }
+    return bytes
+  }
+}

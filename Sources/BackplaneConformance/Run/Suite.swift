@@ -1,0 +1,85 @@
+import BackplaneCore
+import BackplaneRegistry
+import BackplaneSpecs
+
+/// Something that can run a case by its ID.
+public protocol CaseExecutor: AnyObject {
+  func run(_ id: String) -> CaseResult
+}
+
+/// Runs cases in this process: fast, but a plugin that crashes takes the run with it.
+public final class InProcessExecutor: CaseExecutor {
+  private let device: Device
+
+  public init(_ device: Device) { self.device = device }
+
+  public func run(_ id: String) -> CaseResult {
+    if id.hasPrefix("behaviour/") { return BehaviourTests.run(id, device) }
+    if id.hasPrefix("metamorphic/") { return MetamorphicTests.run(id, device) }
+    do throws(BackplaneError) {
+      return CaseRunner(device).run(try CaseID(id))
+    } catch {
+      return CaseResult(id: id, outcome: .error, message: "\(error)")
+    }
+  }
+}
+
+/// Counts of a run.
+public struct Summary: Codable, Sendable {
+  public var total = 0
+  public var counts: [String: Int] = [:]
+  /// Cases that make the plugin not conformant.
+  public var bad: [CaseResult] = []
+
+  public init() {}
+  public var isConformant: Bool { bad.isEmpty && total > 0 }
+
+  mutating func add(_ result: CaseResult) {
+    total += 1
+    counts[result.outcome.rawValue, default: 0] += 1
+    if result.isBad { bad.append(result) }
+  }
+}
+
+public enum Suite {
+  /// Changes when cases, data or judgement change: results of different versions cannot be compared.
+  public static let version = 1
+
+  /// The IDs of a run, in order.
+  public static func ids(level: OperatorSpec.Level = .llm, ops: [String] = [], size: CaseList.Size) -> [String] {
+    let specs = CaseList.operators(level: level, named: ops)
+    var ids = specs.flatMap { CaseList.cases(of: $0, size: size).map(\.description) }
+    ids += specs.flatMap { MetamorphicTests.ids(of: $0) }
+    // What is no operator's own matter is part of a run of all.
+    if ops.isEmpty { ids += BehaviourTests.ids }
+    return ids
+  }
+
+  /// Runs cases in this process.
+  ///
+  /// - Parameters:
+  ///   - ops: Operators; empty for all of `level`.
+  ///   - stopAtFirstFailure: For faults planted on purpose: one that is found is enough.
+  ///   - onResult: Told each result as it comes.
+  public static func run(device: Device, ops: [String] = [], level: OperatorSpec.Level = .llm, size: CaseList.Size = .standard,
+                         stopAtFirstFailure: Bool = false, onResult: (CaseResult) -> Void = { _ in }) -> Summary {
+    let executor = InProcessExecutor(device)
+    var summary = Summary()
+    for id in ids(level: level, ops: ops, size: size) {
+      let result = executor.run(id)
+      summary.add(result)
+      onResult(result)
+      if stopAtFirstFailure, result.isBad { break }
+    }
+    return summary
+  }
+
+  /// Says which specs the cases came from.
+  public static var specHash: String {
+    let text = OperatorSpec.all.map { spec in
+      "\(spec.name) \(spec.version) \(spec.semantics) \(spec.numerics) \(spec.constraints.map(\.formula.text)) \(spec.inputs.map { "\($0.name) \($0.formats) \($0.shape)" }) \(spec.conformance)"
+    }.joined(separator: "\n")
+    let digits = String(Identifier(text).value, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+}
