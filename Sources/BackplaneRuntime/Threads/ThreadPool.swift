@@ -304,6 +304,8 @@ func startThread(named name: String, _ body: @convention(c) (UnsafeMutableRawPoi
                  _ context: UnsafeMutableRawPointer?) -> pthread_t? {
   var (all, before) = (sigset_t(), sigset_t())
   sigfillset(&all)
+  // What a thread causes itself must reach the application's handler: blocked, it would end the process without a word.
+  for fault in [SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP] { sigdelset(&all, fault) }
   pthread_sigmask(SIG_SETMASK, &all, &before)
   defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
   var thread = pthread_t()
