@@ -13,7 +13,8 @@ import Testing
     let faults = try Mutant.faults.get().filter { $0.op == "device" }
     #expect(faults.count >= 20)
     for fault in faults {
-      let found = try checks.contains { try $0.check(MutantDevice(fault: fault.id)) != nil }
+      // A fault that needs two threads to meet may not show at once on a busy machine.
+      let found = try (0..<50).contains { _ in try checks.contains { try $0.check(MutantDevice(fault: fault.id)) != nil } }
       #expect(found, "\(fault.id) \(fault.name) survives")
     }
   }
