@@ -10,11 +10,12 @@ import Testing
   }
 
   @Test func eachFaultOfTheDeviceShows() throws {
-    let faults = try Mutant.faults.get().filter { $0.op == "device" }
+    // Two runs that share what they need (call_in_program) may divide by a zero of each other's, or never meet on a busy machine: that fault is for
+    // the conformance suite, whose child process it may take down.
+    let faults = try Mutant.faults.get().filter { $0.op == "device" && $0.name != "call_in_program" }
     #expect(faults.count >= 20)
     for fault in faults {
-      // A fault that needs two threads to meet may not show at once on a busy machine.
-      let found = try (0..<50).contains { _ in try checks.contains { try $0.check(MutantDevice(fault: fault.id)) != nil } }
+      let found = try checks.contains { try $0.check(MutantDevice(fault: fault.id)) != nil }
       #expect(found, "\(fault.id) \(fault.name) survives")
     }
   }
