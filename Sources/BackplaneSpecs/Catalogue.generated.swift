@@ -609,7 +609,7 @@ private func spec_hardsigmoid() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.rounding, roundings: 3),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(attributes: [("alpha", [.float(0.2), .float(0.1666666716337204)]), ("beta", [.float(0.5), .float(0.0)])]))
+    conformance: ConformanceSpec(attributes: [("alpha", [.float(0.2), .float(0.1666666716337204)]), ("beta", [.float(0.5), .float(0.0), .float(0.3)])]))
 }
 
 private func spec_hardswish() -> OperatorSpec {
@@ -1039,7 +1039,8 @@ private func spec_qkv_rope_cache() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.composition, declares: ["act_block", "operand_round"]),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(data: ["normal", "allpos", "outlier", "negzero", "constant", "sparse", "last", "nan", "inf", "huge", "denormal"],
+    conformance: ConformanceSpec(attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(0.3)]), ("scale", [.float(1.0), .float(1.19)])],
+      data: ["normal", "allpos", "outlier", "negzero", "constant", "sparse", "last", "nan", "inf", "huge", "denormal"],
       operands: [("positions", "positions"), ("frequencies", "frequencies")]))
 }
 
