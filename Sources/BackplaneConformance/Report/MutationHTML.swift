@@ -4,7 +4,7 @@ public enum MutationHTML {
 
   public static func page(_ report: MutationReport) -> String {
     HTMLReport.page("How much the conformance suite finds", isGood: report.isGood,
-                    verdict: report.isGood ? "every planted fault found, nothing correct rejected" : "faults survive, or something correct is rejected", section(report))
+                    verdict: report.isGood ? "every hand-written fault found, enough of the generated ones, nothing correct rejected" : "faults survive, or something correct is rejected", section(report))
   }
 
   /// Tables and names, without a head.
