@@ -24,6 +24,7 @@ extension ConformVerbs {
       throw BackplaneError(.file, "no checkout with Plugins/Mutant is above the working folder or the tool", hint: "give --sources FOLDER, or --plugin a built libmutant.so")
     }
     let builder = try root.map { try MutantBuilder(root: URL(fileURLWithPath: $0).standardizedFileURL.path) }
+    defer { withExtendedLifetime(builder) {} }  // its libraries go with it
     Terminal.progress("building the mutant")
     let library = try given ?? builder!.plugin()
     let faults = try MutationExecutor().faults(of: library).filter { ops.isEmpty || ops.contains($0.op) }
