@@ -3,10 +3,7 @@
 
 /* ---- unary ---- */
 
-typedef float (*unary_fn)(const call *, float);
-
-/* y[i] = f(x[i]) for all but the last `left` elements. */
-static void map(call *c, unary_fn f, int64_t left) {
+void map(call *c, unary_fn f, int64_t left) {
   for (int64_t i = 0, n = count(&c->out[0]); i < n - left; i++) {
     float x = load_one(element_at(&c->in[0], i), c->in[0].dtype);
     store_one(element_at(&c->out[0], i), c->out[0].dtype, f(c, x));
@@ -230,16 +227,6 @@ void run_clip(call *c) { map(c, f_clip, FAULT(62) ? elements(c) % 8 : 0); }
 
 /* ---- binary ---- */
 
-/* Where element i of y comes from in v. */
-static const char *broadcast(const view *v, const view *y, int64_t i) {
-  const char *p = v->data;
-  for (int d = (int)y->rank - 1, at = (int)v->rank - 1; d >= 0; d--, at--) {
-    int64_t index = i % y->dim[d];
-    i /= y->dim[d];
-    if (at >= 0 && v->dim[at] != 1) p += index * v->stride[at];
-  }
-  return p;
-}
 static int is_same_shape(const view *a, const view *b) { return a->rank == b->rank && !memcmp(a->dim, b->dim, a->rank * sizeof *a->dim); }
 
 static float add_f(float a, float b) { return FAULT(102) ? flush(flush(a) + flush(b)) : a + b; }

@@ -6,7 +6,10 @@ static const kernel table[] = {
     UNARY(abs, ABS) UNARY(neg, NEG) UNARY(relu, RELU) UNARY(square, SQUARE) UNARY(sqrt, SQRT) UNARY(rsqrt, RSQRT)
     UNARY(reciprocal, RECIPROCAL) UNARY(exp, EXP) UNARY(log, LOG) UNARY(sin, SIN) UNARY(cos, COS) UNARY(tanh, TANH) UNARY(erf, ERF)
     UNARY(sigmoid, SIGMOID) UNARY(silu, SILU) UNARY(softplus, SOFTPLUS) UNARY(gelu, GELU) UNARY(scale, SCALE)
-    UNARY(softcap, SOFTCAP) UNARY(clip, CLIP)
+    UNARY(softcap, SOFTCAP) UNARY(clip, CLIP) UNARY(floor, FLOOR) UNARY(ceil, CEIL) UNARY(round, ROUND) UNARY(sign, SIGN)
+    UNARY(elu, ELU) UNARY(leaky_relu, LEAKY_RELU) UNARY(relu_squared, RELU_SQUARED) UNARY(hardsigmoid, HARDSIGMOID)
+    UNARY(hardswish, HARDSWISH) UNARY(gelu_quick, GELU_QUICK) UNARY(reduce_l2, REDUCE_L2) UNARY(reduce_prod, REDUCE_PROD)
+    UNARY(reduce_min, REDUCE_MIN) UNARY(topk, TOPK) UNARY(dynamic_quantize, DYNAMIC_QUANTIZE)
 #undef UNARY
     {BP_OP_ADD, "add", 2, "dd", 0, run_add},
     {BP_OP_SUB, "sub", 2, "dd", 0, run_sub},
@@ -37,6 +40,21 @@ static const kernel table[] = {
     {BP_OP_MATMUL, "matmul", 2, "fbnf", 0, run_matmul},
     {BP_OP_MATMUL_GATED, "matmul_gated", 3, "fbb", 0, run_matmul_gated},
     {BP_OP_ATTENTION, "attention", 3, "fqqmnn", 0, run_attention},
+    {BP_OP_POW, "pow", 2, "ff", 0, run_pow},
+    {BP_OP_EQUAL, "equal", 2, "xx", 0, run_equal},
+    {BP_OP_LESS, "less", 2, "xx", 0, run_less},
+    {BP_OP_GREATER, "greater", 2, "xx", 0, run_greater},
+    {BP_OP_WHERE, "where", 3, "opp", 0, run_where},
+    {BP_OP_EXPAND, "expand", 1, "p", 0, run_expand},
+    {BP_OP_CUMSUM, "cumsum", 1, "d", 0, run_cumsum},
+    {BP_OP_SAMPLE, "sample", 2, "fn", 0, run_sample},
+    {BP_OP_QUANTIZE_LINEAR, "quantize_linear", 2, "fnz", 0, run_quantize_linear},
+    {BP_OP_DEQUANTIZE_LINEAR, "dequantize_linear", 2, "znz", 0, run_dequantize_linear},
+    {BP_OP_MATMUL_INTEGER, "matmul_integer", 2, "sszz", 0, run_matmul_integer},
+    {BP_OP_QLINEAR_MATMUL, "qlinear_matmul", 5, "ssnnnzzz", 0, run_qlinear_matmul},
+    {BP_OP_MERGE_ATTENTION, "merge_attention", 4, "fnfn", 0, run_merge_attention},
+    {BP_OP_NORM_MATMUL, "norm_matmul", 1, "fnbn", 0, run_norm_matmul},
+    {BP_OP_QKV_ROPE_CACHE, "qkv_rope_cache", 8, "fbbbinqqnnfff", 0, run_qkv_rope_cache},
 };
 const kernel *kernel_for(bp_id op) {
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)

@@ -100,7 +100,7 @@ typedef struct job {
   enum activation act;
 } job;
 
-static enum activation activation_of(const call *c, uint32_t i) {
+enum activation activation_of(const call *c, uint32_t i) {
   if (is(c, i, "relu") || is(c, i, "reglu")) return ACT_RELU;
   if (is(c, i, "silu") || is(c, i, "swiglu")) return ACT_SILU;
   if (is(c, i, "gelu_tanh") || is(c, i, "geglu_tanh")) return FAULT(326) ? ACT_GELU_ERF : ACT_GELU_TANH;

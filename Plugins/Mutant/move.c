@@ -1,9 +1,7 @@
 /* Operators that move or convert elements bit for bit: reshape transpose slice concat pad gather tensor_scatter dequantize. */
 #include "mutant.h"
 
-static int64_t axis_of(int64_t axis, const view *v) { return axis < 0 ? axis + v->rank : axis; }
-/* Both in units, of one shape. */
-static void copy_all(const view *to, const view *from) {
+void copy_all(const view *to, const view *from) {
   for (int64_t i = 0, n = count(to); i < n; i++) memcpy(element_at(to, i), element_at(from, i), (size_t)to->block_bytes);
 }
 
@@ -70,6 +68,18 @@ void run_concat(call *c) {
     if (x.dim[axis] + (part.data - start) / (part.stride[axis] ? part.stride[axis] : 1) > in_units(c->out[0]).dim[axis]) continue;
     copy_all(&part, &x);
     part.data += x.dim[axis] * part.stride[axis];
+  }
+}
+
+void run_expand(call *c) {
+  view y = c->out[0], x = c->in[0];
+  int64_t n = count(&y);
+  if (FAULT(520) && n > 16) n -= n % 16;
+  for (int64_t i = 0; i < n; i++) {
+    const char *from = broadcast(&x, &y, i);
+    if (FAULT(521)) from = element_at(&x, i % count(&x)); /* right for leading dimensions only */
+    if (FAULT(522) && x.rank && y.rank > x.rank && i >= n / y.dim[0]) from = element_at(&x, 0); /* leading dimensions repeat one element */
+    memcpy(element_at(&y, i), from, (size_t)y.block_bytes);
   }
 }
 
@@ -146,7 +156,7 @@ void run_dequantize(call *c) {
 /* ---- tensor_scatter ---- */
 
 static int8_t to_i8(float q) { return !isfinite(q) ? 0 : q >= 127 ? 127 : q <= -128 ? -128 : (int8_t)q; }
-static void quantise_q8_0(char *to, const float *x) {
+void quantise_q8_0(char *to, const float *x) {
   float largest = 0;
   for (int i = 0; i < 32; i++) largest = fmaxf(largest, fabsf(x[i]));
   float d = largest / 127, inverse = d != 0 ? 1 / d : 0;
@@ -168,6 +178,10 @@ static void quantise_q4_0(char *to, const float *x) {
     if (FAULT(393)) to[2 + i] = (char)((low & 15) | (high & 15) << 4);
     else to[2 + i] = (char)((low > 15 ? 15 : low) | (high > 15 ? 15 : high) << 4);
   }
+}
+void store_cache_row(char *to, const view *cache, const float *row, int64_t n) {
+  if (cache->block == 1) { store_row(to, last_stride(cache), cache->dtype, row, n); return; }
+  for (int64_t b = 0; b < n / 32; b++) (cache->dtype == BP_FORMAT_Q8_0 ? quantise_q8_0 : quantise_q4_0)(to + b * last_stride(cache), row + 32 * b);
 }
 void run_tensor_scatter(call *c) {
   view cache = in_units(c->in[0]), y = in_units(c->out[0]);
@@ -195,8 +209,7 @@ void run_tensor_scatter(call *c) {
     for (int64_t r = 0; r < inner; r++) {
       char *to = row_at(&c->out[0], at % total * inner + r);
       decode(x->dtype, row_at(x, t * inner + r), last_stride(x), row, n);
-      if (y.block == 1) store_row(to, last_stride(&y), y.dtype, row, n);
-      else for (int64_t b = 0; b < n / 32; b++) (y.dtype == BP_FORMAT_Q8_0 ? quantise_q8_0 : quantise_q4_0)(to + b * last_stride(&y), row + 32 * b);
+      store_cache_row(to, &y, row, n);
     }
   }
 }

@@ -10,7 +10,7 @@
 #include "backplane_operators.h"
 #include "backplane_plugin.h"
 
-enum { MAX_IN = 16, MAX_OUT = 2, ALIGN = 64, TAG = 0x6d757461, MAX_SCRATCH = 16 };
+enum { MAX_IN = 16, MAX_OUT = 3, ALIGN = 64, TAG = 0x6d757461, MAX_SCRATCH = 16 };
 
 /* The fault of the calling thread's work; execute and query set it. A fault of an operator is on for its nodes only. */
 extern _Thread_local int mutant_active;
@@ -151,7 +151,42 @@ static inline float *floats(call *c, int64_t n) { return scratch(c, n * 4); }
 
 /* ---- functions that several files need ---- */
 
+/* y[i] = f(x[i]) for all but the last `left` elements. */
+typedef float (*unary_fn)(const call *, float);
+void map(call *c, unary_fn f, int64_t left);
+/* Where element i of y comes from in v, which broadcasts to y. */
+static inline char *broadcast(const view *v, const view *y, int64_t i) {
+  char *p = v->data;
+  for (int d = (int)y->rank - 1, at = (int)v->rank - 1; d >= 0; d--, at--) {
+    int64_t index = i % y->dim[d];
+    i /= y->dim[d];
+    if (at >= 0 && v->dim[at] != 1) p += index * v->stride[at];
+  }
+  return p;
+}
+/* Row m of a matrix of batch `batch` of y, `v` broadcasting to y in the leading dimensions. */
+static inline char *batch_row(const view *v, const view *y, int64_t batch, int64_t m) {
+  char *p = v->data + (v->rank >= 2 ? m * v->stride[v->rank - 2] : 0);
+  for (int i = (int)y->rank - 3, at = (int)v->rank - 3; i >= 0; i--, at--) {
+    if (at >= 0 && v->dim[at] != 1) p += batch % y->dim[i] * v->stride[at];
+    batch /= y->dim[i];
+  }
+  return p;
+}
+static inline int64_t batches(const view *y) { return y->rank < 2 ? 1 : rows(y) / (y->dim[y->rank - 2] ? y->dim[y->rank - 2] : 1); }
+static inline int64_t axis_of(int64_t axis, const view *v) { return axis < 0 ? axis + v->rank : axis; }
+/* Both in units, of one shape. */
+void copy_all(const view *to, const view *from);
+void quantise_q8_0(char *to, const float *x);
+/* A row of floats into a row of a cache. */
+void store_cache_row(char *to, const view *cache, const float *row, int64_t n);
+/* y = x / rms(x) (weight + offset). */
+void normalise(float *y, const float *x, int64_t n, float epsilon, const view *weight, float offset);
+/* Turns the pairs of a row by position times frequency. */
+void rotate_row(float *row, int64_t n, const view *frequencies, int64_t position, int interleaved, float scale);
+
 enum activation { ACT_NONE, ACT_RELU, ACT_SILU, ACT_GELU_TANH, ACT_GELU_ERF };
+enum activation activation_of(const call *c, uint32_t attribute);
 static inline float activate(enum activation a, float x) {
   switch (a) {
   case ACT_RELU: return x > 0 || x != x ? x : 0;
@@ -169,7 +204,7 @@ typedef struct kernel {
   const char *name;
   uint32_t required;    /* operands that must be there */
   const char *operands; /* of each input: f float, b float or block, w block, p plain, a any, n f32, i index, q cache, m mask,
-                           c castable, d float or i32; the last repeats */
+                           c castable, d float or i32, x float or index, s i8 or u8, z i8, u8 or i32, o bool; the last repeats */
   uint32_t repeats;     /* more operands may follow, like the last */
   kernel_fn run;
 } kernel;
@@ -180,7 +215,10 @@ const kernel *kernel_for(bp_id op);
   X(softplus) X(gelu) X(scale) X(softcap) X(clip) X(add) X(sub) X(mul) X(div) X(max) X(min) X(gated_activation) X(cast)            \
   X(reshape) X(transpose) X(slice) X(concat) X(pad) X(reduce_sum) X(reduce_mean) X(reduce_max) X(argmax) X(rms_norm)               \
   X(add_rms_norm) X(layer_norm) X(rotary_embedding) X(rms_norm_rope) X(softmax) X(tensor_scatter) X(gather) X(dequantize)          \
-  X(matmul) X(matmul_gated) X(attention)
+  X(matmul) X(matmul_gated) X(attention)                                                                                           \
+  X(floor) X(ceil) X(round) X(sign) X(elu) X(leaky_relu) X(relu_squared) X(hardsigmoid) X(hardswish) X(gelu_quick) X(pow) X(equal)  \
+  X(less) X(greater) X(where) X(expand) X(cumsum) X(reduce_l2) X(reduce_prod) X(reduce_min) X(topk) X(sample) X(quantize_linear)   \
+  X(dequantize_linear) X(dynamic_quantize) X(matmul_integer) X(qlinear_matmul) X(merge_attention) X(norm_matmul) X(qkv_rope_cache)
 #define DECLARE(op) void run_##op(call *);
 KERNELS(DECLARE)
 #undef DECLARE

@@ -21,7 +21,7 @@ static float mean_of_squares(const float *x, int64_t n) {
   for (int64_t i = 0; i < n; i++) sum += x[i] * x[i];
   return sum / (float)n;
 }
-static void normalise(float *y, const float *x, int64_t n, float epsilon, const view *weight, float offset) {
+void normalise(float *y, const float *x, int64_t n, float epsilon, const view *weight, float offset) {
   float factor = 1 / sqrtf(mean_of_squares(x, n) + epsilon);
   if (FAULT(223)) factor = 1 / (sqrtf(mean_of_squares(x, n)) + epsilon);
   if (FAULT(224)) factor = round_bf16(factor);
@@ -166,6 +166,25 @@ void run_softmax(call *c) {
 
 /* ---- rotary_embedding and rms_norm_rope ---- */
 
+void rotate_row(float *row, int64_t n, const view *frequencies, int64_t position, int interleaved, float scale) {
+  for (int64_t i = 0, pairs = frequencies->dim[0]; i < pairs; i++) {
+    int64_t a = interleaved ? 2 * i : i, b = interleaved ? 2 * i + 1 : i + pairs;
+    if (FAULT(261) && !interleaved) b = i + n / 2; /* the same when the whole head turns */
+    float frequency = at_f32(frequencies, i);
+    if (FAULT(262)) frequency = round_f16(frequency);
+    double angle = (double)position * frequency;
+    if (FAULT(263)) angle = round_bf16((float)angle);
+    float cosine = (float)cos(angle), sine = (float)sin(angle);
+    if (FAULT(1021)) cosine = cosf((float)position * frequency), sine = sinf((float)position * frequency);
+    if (FAULT(264) || FAULT(272)) sine = position < 0 ? -sine : sine;
+    float x1 = row[a], x2 = row[b], s = scale;
+    if (FAULT(265)) cosine *= s, s = 1;
+    if (FAULT(273)) s = 1;
+    row[a] = s * (x1 * cosine - x2 * sine);
+    row[b] = s * (FAULT(266) && i == 0 ? x1 * cosine + x2 * sine : x1 * sine + x2 * cosine);
+    if (FAULT(1022)) row[a] = s * fmaf(x1, cosine, -(x2 * sine)), row[b] = s * fmaf(x1, sine, x2 * cosine);
+  }
+}
 static void rotate(call *c, const view *positions, const view *frequencies, int interleaved, float scale, int norm, float epsilon, float offset) {
   const view *x = &c->in[0], *y = &c->out[0];
   int64_t n = last(x), pairs = frequencies->dim[0], tokens = x->dim[x->rank - 3], heads = x->dim[x->rank - 2];
@@ -178,23 +197,7 @@ static void rotate(call *c, const view *positions, const view *frequencies, int 
     if (norm) normalise(row, row, FAULT(271) ? 2 * pairs : n, epsilon, &c->in[1], offset);
     int64_t position = load_index(positions->data + t * positions->stride[0], positions->dtype);
     if (FAULT(260)) position = (int16_t)position;
-    for (int64_t i = 0; i < pairs; i++) {
-      int64_t a = interleaved ? 2 * i : i, b = interleaved ? 2 * i + 1 : i + pairs;
-      if (FAULT(261) && !interleaved) b = i + n / 2; /* the same when the whole head turns */
-      float frequency = at_f32(frequencies, i);
-      if (FAULT(262)) frequency = round_f16(frequency);
-      double angle = (double)position * frequency;
-      if (FAULT(263)) angle = round_bf16((float)angle);
-      float cosine = (float)cos(angle), sine = (float)sin(angle);
-      if (FAULT(1021)) cosine = cosf((float)position * frequency), sine = sinf((float)position * frequency);
-      if (FAULT(264) || FAULT(272)) sine = position < 0 ? -sine : sine;
-      float x1 = row[a], x2 = row[b], s = scale;
-      if (FAULT(265)) cosine *= s, s = 1;
-      if (FAULT(273)) s = 1;
-      row[a] = s * (x1 * cosine - x2 * sine);
-      row[b] = s * (FAULT(266) && i == 0 ? x1 * cosine + x2 * sine : x1 * sine + x2 * cosine);
-      if (FAULT(1022)) row[a] = s * fmaf(x1, cosine, -(x2 * sine)), row[b] = s * fmaf(x1, sine, x2 * cosine);
-    }
+    rotate_row(row, n, frequencies, position, interleaved, scale);
     if (FAULT(267)) for (int64_t i = 2 * pairs; i < n; i++) row[i] *= scale;
     if (FAULT(274)) for (int64_t i = 2 * pairs; i < n; i++) row[i] = load_one(row_at(x, r) + i * last_stride(x), x->dtype);
     store_row(row_at(y, r), last_stride(y), y->dtype, row, n);

@@ -130,6 +130,10 @@ static int takes(char operand, bp_id f, int64_t block) {
   case 'n': return f == BP_FORMAT_F32;
   case 'i': return is_index(f);
   case 'd': return is_float(f) || f == BP_FORMAT_I32;
+  case 'x': return is_float(f) || is_index(f);
+  case 's': return f == BP_FORMAT_I8 || f == BP_FORMAT_U8;
+  case 'z': return f == BP_FORMAT_I8 || f == BP_FORMAT_U8 || f == BP_FORMAT_I32;
+  case 'o': return f == BP_FORMAT_BOOL;
   case 'q': return is_float(f) || f == BP_FORMAT_Q8_0 || f == BP_FORMAT_Q4_0;
   case 'm': return f == BP_FORMAT_F32 || f == BP_FORMAT_F16 || f == BP_FORMAT_BOOL;
   case 'c': return is_float(f) || is_index(f) || f == BP_FORMAT_I8 || f == BP_FORMAT_U8 || f == BP_FORMAT_BOOL;
@@ -385,7 +389,9 @@ static bp_status run_node(bp_device d, const struct bp_program_s *p, const node 
   if (FAULT(470)) nanosleep(&(struct timespec){0, 1000000}, NULL); /* the window, wide open */
   int keeps = FAULT(450), hides = FAULT(465);
   enter(d, n->kernel->op);
-  if (c->out[0].data == NULL || count(&c->out[0]) > 0 || c->out[1].data) n->kernel->run(c);
+  int wanted = 0; /* an empty result needs no work, but beside it there may be others */
+  for (uint32_t i = 0; i < MAX_OUT; i++) wanted |= c->out[i].data && count(&c->out[i]) > 0;
+  if (wanted) n->kernel->run(c);
   enter(d, 0);
   for (uint32_t i = 0; i < c->n_scratch && !keeps; i++) give(c->host, c->scratch[i].p, c->scratch[i].bytes);
   return hides ? BP_OK : c->status;
