@@ -17,7 +17,8 @@ struct MergeAttention: ReferenceOperator {
       let distance = wa == 0 || wb == 0 ? 0 : abs(lseA[row] - lseB[row])
       // The smaller weight's error, relative; the larger one is 1 or has the same.
       let relative = expm1(3 * u * distance + 4 * u * abs(distance == 0 ? 0 : largest)) + 2 * expError
-      lseOwn[row] = relative * min(wa, wb) / total + expError * log(total) + 4 * u * (abs(largest) + abs(lse[row])) + smallestNormal
+      // The sum of weights is rounded before its logarithm, unless a kernel takes log1p.
+      lseOwn[row] = relative * min(wa, wb) / total + 2 * u + expError * log(total) + 4 * u * (abs(largest) + abs(lse[row])) + smallestNormal
       for i in row * n..<(row + 1) * n {
         let (ofA, ofB) = (times(wa / total, a[i]), times(wb / total, b[i]))
         y[i] = ofA + ofB
