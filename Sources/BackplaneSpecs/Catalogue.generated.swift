@@ -188,7 +188,7 @@ private func spec_ceil() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(data: ["normal", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
+    conformance: ConformanceSpec(data: ["normal", "wide", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
 }
 
 private func spec_clip() -> OperatorSpec {
@@ -279,7 +279,7 @@ private func spec_cumsum() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.sum),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(attributes: [("axis", [.int(-1), .int(0), .int(1)])],
+    conformance: ConformanceSpec(attributes: [("axis", [.int(-1), .int(0), .int(1), .int(-2)])],
       exact: ["int"]))
 }
 
@@ -484,7 +484,7 @@ private func spec_floor() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(data: ["normal", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
+    conformance: ConformanceSpec(data: ["normal", "wide", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
 }
 
 private func spec_gated_activation() -> OperatorSpec {
@@ -673,7 +673,7 @@ private func spec_leaky_relu() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.rounding, roundings: 2),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(attributes: [("alpha", [.float(0.01), .float(0.25), .float(-1.0)])]))
+    conformance: ConformanceSpec(attributes: [("alpha", [.float(0.01), .float(0.25), .float(-1.0), .float(1.3)])]))
 }
 
 private func spec_less() -> OperatorSpec {
@@ -1438,7 +1438,7 @@ private func spec_round() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(data: ["normal", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
+    conformance: ConformanceSpec(data: ["normal", "wide", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
 }
 
 private func spec_rsqrt() -> OperatorSpec {

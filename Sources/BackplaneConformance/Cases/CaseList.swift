@@ -74,6 +74,7 @@ public enum CaseList {
       switch factor {
       case .extent(let name, _): overrides.append(.init(extent: name))
       case .leading: overrides += [.init(leading: [0]), .init(leading: [2, 0, 3])]
+      case .shapes: overrides += (0..<3).map { .init(dimension: $0) }
       default: break
       }
     }

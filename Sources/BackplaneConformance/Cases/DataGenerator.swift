@@ -9,11 +9,12 @@ import BackplaneSpecs
 /// cancel      pairs that sum to nearly nothing      ramp      a new maximum at every step: online sums must rescale
 /// huge        logits that overflow a naive exp      overflow  near the end of the format
 /// denormal    below the smallest normal number      negzero   zeros of both signs
-/// nan, inf    one such element, in turn in each operand constant  all the same
+/// nan, inf    few such elements, in turn in each operand constant all the same
 /// last        only the end is not zero              sparse    mostly zero
 /// offset      a mean far larger than the variance   ties      halfway between two numbers of a narrower format
 /// one_hot     rows that select a column             saturate  one key takes all of the weight
 /// zero_query  every key has the same weight         masked_huge  what a mask hides is enormous
+/// wide        magnitudes from 2^-40 to 2^40
 /// tiny        products are subnormal                saturate_nan  the same, with a NaN in a value that has weight 0
 /// halves      multiples of 1/2: ties of rounding    special   every odd number there is
 /// uniform     between -1 and 1, as many suites do
@@ -125,9 +126,12 @@ struct DataGenerator {
     func each(_ value: (Int, inout Random) -> Double) -> [Double] { (0..<count).map { value($0, &random) } }
     func withOne(_ special: Double) -> [Double] {
       var values = each { _, random in random.normal() }
-      // Two of them in one operand; zeros for them to meet in the others.
-      if count > 0, k == chosen { for _ in 0..<(count > 3 ? 2 : 1) { values[random.below(count)] = special } }
-      if k != chosen { for i in values.indices where random.uniform() < 0.3 { values[i] = 0 } }
+      // Zeros for them to meet; then two of them in one operand, or a row of nothing else.
+      for i in values.indices where random.uniform() < (k == chosen ? 0.1 : 0.3) { values[i] = 0 }
+      if k == chosen {
+        if id.seed % 4 == 0 { for i in 0..<min(columns, count) { values[i] = special } }
+        for _ in 0..<min(count, count > 3 ? 2 : 1) { values[random.below(count)] = special }
+      }
       return values
     }
     switch kind {
@@ -142,6 +146,7 @@ struct DataGenerator {
     case "ramp": return each { i, random in Double(i % columns) * 0.5 + random.uniform(0, 0.25) }
     case "huge": return each { _, random in random.sign() * limits.huge * random.uniform(0.1, 1) }
     case "overflow": return each { _, random in random.sign() * limits.largest * random.uniform(0.4, 0.99) }
+    case "wide": return each { _, random in random.sign() * random.uniform(1, 2) * Double(sign: .plus, exponent: random.in_(-40...40), significand: 1) }
     case "tiny":
       let (first, spread) = format == .f16 ? (-4, 8) : (-60, 14)
       return each { _, random in random.normal() * Double(sign: .plus, exponent: first - random.below(spread), significand: 1) }
@@ -197,9 +202,9 @@ struct DataGenerator {
     case "scales":
       // Powers of two in some cases: only then is a tie a tie for every kernel.
       return each { _, random in id.seed % 3 == 0 ? [0.5, 1, 2][random.below(3)] : random.uniform(0.01, 0.1) }
-    case "large_scales": return each { _, random in random.uniform(5, 50) }
+    case "large_scales": return each { _, random in id.seed % 3 == 0 ? [4, 16, 64][random.below(3)] : random.uniform(5, 50) }
     case "exponents": return each { _, random in random.next() & 1 == 0 ? Double(random.in_(-3...4)) / 2 : random.normal() }
-    case "lse": return each { _, random in random.uniform() < 0.1 ? -.infinity : 3 * random.normal() }
+    case "lse": return each { _, random in random.uniform() < 0.1 ? -.infinity : (id.data == "huge" ? 100 : 3) * random.normal() }
     case "draws": return each { _, random in random.uniform() < 0.1 ? 0 : Double(Float(random.uniform(0, 0.999))) }
     case "zero_query": return k == 0 ? [Double](repeating: 0, count: count) : each { _, random in random.normal() }
     case "slopes": return each { i, _ in Double(sign: .plus, exponent: -(i % 8) - 1, significand: 1) }

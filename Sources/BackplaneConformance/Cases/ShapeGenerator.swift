@@ -100,6 +100,8 @@ struct ShapeGenerator {
   struct Override {
     var extent: String?
     var leading: [Int]?
+    /// Set to 0 in all of a ruled shape's operands.
+    var dimension: Int?
   }
 
   /// The case of a row, nil when the operator's spec does not allow it or when it is too much work.
@@ -122,7 +124,9 @@ struct ShapeGenerator {
       case .extent(let name, let levels): extents[name] = levels[level]
       case .leading(let levels): leading = levels[level]
       case .broadcast(let k): broadcast[k] = level
-      case .shapes(let levels): shapes = levels[level]
+      case .shapes(let levels):
+        shapes = levels[level]
+        if let zero = override.dimension { shapes = shapes!.map { shape in shape.indices.map { $0 == zero ? 0 : shape[$0] } } }
       case .attribute(let name, let levels): attributes.append(Attribute(name, levels[level]))
       case .data(let levels): data = levels[level]
       case .memory(let levels): memory = levels[level]
