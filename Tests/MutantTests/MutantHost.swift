@@ -1,4 +1,5 @@
 import BackplaneABI
+import BackplaneConformance
 import BackplaneCore
 import Dispatch
 import Foundation
@@ -8,28 +9,22 @@ import _TestSupport
 /// `Plugins/Mutant`, built once by the machine's C compiler, opened in this process.
 enum Mutant {
   static func table() throws -> UnsafePointer<bp_plugin> { UnsafePointer(bitPattern: try opened.get())! }
-  static let faults: Result<[Fault], any Error> = Result {
-    let device = try MutantDevice(fault: 0)
-    return try JSONDecoder().decode([Fault].self, from: Data(device.faultTable.utf8))
-  }
+  static let faults: Result<[MutantFault], any Error> = Result { try MutationExecutor().faults(of: path.get()) }
 
-  private static let opened: Result<Int, any Error> = Result {
+  /// The library's file.
+  static let path: Result<String, any Error> = Result {
     let folder = try TemporaryFolder(removedAtExit: true)
     let path = folder.path + "/libmutant.so"
     let sources = try FileManager.default.contentsOfDirectory(atPath: packageFolder + "/Plugins/Mutant").filter { $0.hasSuffix(".c") }.sorted()
     try Tool("cc").run(["-std=gnu11", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden",
                         "-I", packageFolder + "/Sources/BackplaneABI/include"] + sources + ["-o", path, "-lm"], in: packageFolder + "/Plugins/Mutant")
-    guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else { throw Tool.Failure(description: String(cString: dlerror())) }
+    return path
+  }
+  private static let opened: Result<Int, any Error> = Result {
+    guard let library = dlopen(try path.get(), RTLD_NOW | RTLD_LOCAL) else { throw Tool.Failure(description: String(cString: dlerror())) }
     let entry = unsafeBitCast(dlsym(library, BP_PLUGIN_SYMBOL)!, to: (@convention(c) (UInt32, UInt32) -> UnsafePointer<bp_plugin>?).self)
     return Int(bitPattern: entry(UInt32(BP_ABI_1_0), UInt32(BP_ABI_THIS))!)
   }
-}
-
-struct Fault: Decodable, Sendable {
-  let id: Int
-  let op, name, text: String
-  let `class`: String
-  var isVariant: Bool { self.class == "variant" }
 }
 
 /// A call of the plugin that failed.
@@ -134,14 +129,6 @@ final class MutantDevice: @unchecked Sendable {
   deinit {
     table.pointee.device_close(handle)
     table.pointee.instance_destroy(instance)
-  }
-
-  var faultTable: String {
-    let name = "mutant.faults"
-    return name.withCString { text in
-      let found = table.pointee.extension(instance, bp_str(ptr: text, len: UInt64(name.utf8.count)), 1)!.assumingMemoryBound(to: bp_str.self).pointee
-      return String(decoding: UnsafeRawBufferPointer(start: found.ptr, count: Int(found.len)), as: UTF8.self)
-    }
   }
 
   func verdicts(_ graph: ABIGraph) throws -> [bp_verdict] {
