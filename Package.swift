@@ -36,6 +36,7 @@ let package = Package(
     .library(name: "Backplane", targets: ["Backplane", "BackplaneModels"]),
     .library(name: "BackplanePluginKit", targets: ["BackplanePluginKit"]),
     .library(name: "BackplaneCPU", type: .dynamic, targets: ["BackplaneCPU"]),
+    .library(name: "BackplaneNPUStub", type: .dynamic, targets: ["BackplaneNPUStub"]),
     .executable(name: "backplane", targets: ["backplane-cli"]),
     .executable(name: "backplane-probe", targets: ["backplane-probe"]),
   ],
@@ -61,6 +62,8 @@ let package = Package(
     // Device code and the plugins around it.
     kernels("CPUKernels", path: "Kernels/CPU"),
     plugin("BackplaneCPU", path: "Plugins/CPU", ["CPUKernels", "BackplanePluginKit", "BackplaneABI"]),
+    kernels("NPUStubEngine", path: "Kernels/NPUStub"),
+    plugin("BackplaneNPUStub", path: "Plugins/NPUStub", ["NPUStubEngine", "BackplanePluginKit", "BackplaneABI"]),
     // Tests.
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
     // Stands in for malloc in the test executable, to count allocations.
