@@ -78,6 +78,8 @@ let package = Package(
     tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneModelsTests", ["BackplaneModels"]),
     tests("BackplaneConformanceTests", ["BackplaneConformance", "BackplaneReference", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    // Compiles the kernels for 64-bit Arm, and Tests/_ARMKernelDriver with them, and runs them in an emulator.
+    tests("ARMKernelTests", ["BackplaneConformance", "BackplaneReference", "BackplaneCore", "BackplaneABI"]),
     tests("MutantTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Mutant with cc
     tests("EvilTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Evil with cc
   ],
