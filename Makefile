@@ -24,6 +24,7 @@ build: deps ## build the command-line tool, the probe and the plugins
 	@$(SWIFT) build $(FLAGS) --quiet --product backplane
 	@$(SWIFT) build $(FLAGS) --quiet --product backplane-probe
 	@$(SWIFT) build $(FLAGS) --quiet --product BackplaneCPU
+	@$(SWIFT) build $(FLAGS) --quiet --product BackplaneOpenCL
 
 demo: build ## install, build, list devices, fetch a model, generate text, print speeds
 	@CONFIG=$(CONFIG) MODEL=$(MODEL) bash .ci/demo
