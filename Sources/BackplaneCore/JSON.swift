@@ -11,6 +11,8 @@ package enum JSON: Equatable {
   package struct Member: Equatable {
     package let key: String
     package let value: JSON
+
+    package init(key: String, value: JSON) { (self.key, self.value) = (key, value) }
   }
 
   /// - Throws: ``BackplaneError`` (file) with the line where the text stops being JSON. A key given twice is an error.

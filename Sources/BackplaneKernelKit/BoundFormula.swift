@@ -5,13 +5,16 @@ import BackplanePluginKit
 /// What of an operand a formula may ask for.
 enum OperandProperty {
   case extent(Int), stride(Int)
-  case elements, rows, isDense, isContiguous
+  case elements, rows, length, pitch, isDense, isContiguous
 
-  /// `extent1(x)` is the last extent, `stride2(x)` the bytes between neighbours of the last dimension but one.
+  /// `extent1(x)` is the last extent, `stride2(x)` the bytes between neighbours of the last dimension but one, `length(x)` and `pitch(x)` the
+  /// same of the first.
   init?(_ function: String) {
     switch function {
     case "elements": self = .elements
     case "rows": self = .rows
+    case "length": self = .length
+    case "pitch": self = .pitch
     case "dense": self = .isDense
     case "contiguous": self = .isContiguous
     default:
@@ -30,6 +33,8 @@ enum OperandProperty {
     case .stride(let k): .int(k <= view.rank ? Int(view.stride[view.rank - k]) : 0)
     case .elements: .int(Int(view.elements))
     case .rows: .int(view.rank == 0 ? 1 : Int(view.elements / max(view.extent[view.rank - 1], 1)))
+    case .length: .int(view.rank == 0 ? 1 : Int(view.extent[0]))
+    case .pitch: .int(view.rank == 0 ? 0 : Int(view.stride[0]))
     case .isDense: .bool(view.isDense)
     case .isContiguous: .bool(view.rank == 0 || view.stride[view.rank - 1] == Int64(view.format.blockBytes) || view.extent[view.rank - 1] <= 1)
     }

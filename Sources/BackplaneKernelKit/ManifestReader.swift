@@ -94,7 +94,7 @@ extension VariantTemplate {
       let cpu = try parameter.int("cpu")
       parameters.append(Parameter(name: member.key, onCPU: cpu, onGPU: try parameter.optionalInt("gpu") ?? cpu, choices: choices))
     }
-    for (field, isView) in [("views", true), ("scratch", false)] {
+    for (field, isView) in [("scratch", false), ("views", true)] {  // views may be of scratch memory
       for member in try reader.object(field) {
         let local = try JSONReader(member.value, file: file, place: "variant '\(name)', \(field) '\(member.key)'", fields: ["of", "format", "shape"])
         let of = isView ? try local.string("of") : nil

@@ -181,7 +181,7 @@ final class NodeLowering {
     var condition: BoundFormula?
     if let formula = launch.condition {
       let bound = try scope.bind(formula)
-      if bound.isStatic(table, values.map { _ in false }), try !bound.isTrue(table.bounds, []) { return nil }
+      if bound.isStatic(table, [Bool](repeating: false, count: LaunchPlan.walkSlots.count + values.count)), try !bound.isTrue(table.bounds, []) { return nil }
       condition = bound
     }
     let plan = try plan(kernel: launch.kernel, scope, node, values: values)

@@ -34,9 +34,10 @@ struct Walk {
 
   /// - Parameters:
   ///   - views: The first one's dimensions are walked; the others' are equal or 1, right-aligned, or missing.
-  ///   - dropped: Trailing dimensions of each that are left out.
+  ///   - dropped: Trailing dimensions of each that are left out; leading ones where negative.
   ///   - axes: Dimensions of the first that form the inner group. An operand of lower rank has only the others, in order.
-  init(_ views: [OperandView], dropped: [Int], axes: [Int] = []) {
+  init(_ given: [OperandView], dropped: [Int], axes: [Int] = []) {
+    let views = zip(given, dropped).map { $1 < 0 ? $0.droppingLeading(-$1) : $0 }, dropped = dropped.map { max($0, 0) }
     let first = views[0], rank = max(first.rank - dropped[0], 0)
     var outer: [(extent: Int64, steps: [Int64])] = [], inner = outer
     for d in 0..<rank {
@@ -52,5 +53,14 @@ struct Walk {
     }
     self.outer = Group(outer, operands: views.count)
     self.inner = Group(inner, operands: views.count)
+  }
+}
+
+extension OperandView {
+  fileprivate func droppingLeading(_ count: Int) -> OperandView {
+    var view = self
+    view.rank = max(rank - count, 0)
+    for d in 0..<view.rank { (view.extent[d], view.stride[d]) = (extent[d + count], stride[d + count]) }
+    return view
   }
 }
