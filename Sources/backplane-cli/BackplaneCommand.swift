@@ -10,7 +10,7 @@ struct BackplaneCommand {
   ]
 
   /// Started by other commands, not by people.
-  static let internalCommands: [Command] = [conformChildCommand]
+  static let internalCommands: [Command] = [conformChildCommand, mutationChildCommand]
 
   static func main() {
     signal(SIGPIPE, SIG_DFL)

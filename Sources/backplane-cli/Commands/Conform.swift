@@ -2,15 +2,17 @@ import Backplane
 import BackplaneConformance
 import BackplaneReference
 import Foundation
+import Synchronization
 
 let conformCommand = Command(
   name: "conform", summary: "Prove a plugin right: every case of the specs, judged by derived bounds",
-  positionals: ["[PLUGIN|replay CASE|diff A B|verify REPORT]", "[…]", "[…]"],
+  positionals: ["[PLUGIN|replay CASE|diff A B|verify REPORT|mutation]", "[…]", "[…]"],
   options: [
     SharedOptions.device, Option("level", "LEVEL", "core, llm (default) or vision"),
     Option("op", "NAME", "only this operator; may be given again, or several with commas"),
     Option("case", "PATTERN", "only cases whose ID is this, * standing for anything"),
     Option("quick", nil, "the few cases that cover most"), Option("full", nil, "every pair of what varies, eight times with other partners"),
+    Option("claimed", nil, "judge what the device says yes to: a refusal with a reason is counted, not held against it"),
     Option("in-process", nil, "without child processes: a crash ends the run"),
     Option("jobs", "N", "child processes at a time (default: the processors of this machine)"),
     Option("timeout", "SECONDS", "for one case, before it counts as hung (default 20)"),
@@ -18,12 +20,17 @@ let conformCommand = Command(
     Option("list", nil, "print the IDs of the cases and run none"), Option("json", "FILE", "write the report"),
     Option("junit", "FILE", "write the report as JUnit XML"), Option("html", "FILE", "write the report as one HTML file"),
     Option("output", "FOLDER", "replay: where the .npy files go (default: here)"),
+    Option("mutation", "FILE", "put what `conform mutation --json` wrote into the HTML report"),
+    Option("sources", "FOLDER", "mutation: the checkout with Plugins/Mutant (default: found from here or from the tool)"),
+    Option("no-rules", nil, "mutation: without the simple rules of other suites"),
+    Option("verbose", nil, "mutation: also by operator, and which case showed each fault"),
   ] + SharedOptions.runtime
 ) { arguments in
   switch arguments.positionals.first {
   case "replay": try ConformVerbs.replay(arguments)
   case "diff": try ConformVerbs.diff(arguments)
   case "verify": try ConformVerbs.verify(arguments)
+  case "mutation": try ConformVerbs.mutation(arguments)
   default: try ConformVerbs.run(arguments)
   }
 }
@@ -38,10 +45,10 @@ let conformChildCommand = Command(
 
 enum ConformVerbs {
   static func run(_ arguments: Arguments) throws -> ExitCode {
-    let size: CaseList.Size = arguments.has("quick") ? .quick : arguments.has("full") ? .full : .standard
+    let size = size(arguments)
+    let mutation = try arguments["mutation"].map { try readMutation($0) }
     guard let level = OperatorSpec.Level(rawValue: arguments["level"] ?? "llm") else { throw UsageError("--level is core, llm or vision") }
-    let ops = arguments.all("op").flatMap { $0.split(separator: ",").map(String.init) }
-    if let unknown = ops.first(where: { OperatorSpec.named($0) == nil }) { throw UsageError("no operator '\(unknown)'") }
+    let ops = try operators(arguments)
     var ids = Suite.ids(level: level, ops: ops, size: size)
     if let pattern = arguments["case"] { ids = ids.filter { Waivers.matches(pattern, $0) } }
     if arguments.has("list") { for id in ids { print(id) }; return .success }
@@ -54,17 +61,29 @@ enum ConformVerbs {
     let clock = ContinuousClock(), start = clock.now
     var results = try execute(ids, target, device)
     let elapsed = clock.now - start
+    let isClaimedOnly = arguments.has("claimed")
+    if isClaimedOnly { for i in results.indices where results[i].outcome == .unsupported { results[i].required = false } }
     waivers?.apply(to: &results, today: Waivers.day())
-    let report = Report(device, level: level, size: size, ops: ops, results: results, started: began,
+    var report = Report(device, level: level, size: size, ops: ops, results: results, started: began,
                         seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18)
+    report.claimedOnly = isClaimedOnly ? true : nil
     if let file = arguments["json"] { try write(report.json(), to: file) }
     if let file = arguments["junit"] { try write(Data(JUnitReport.text(report).utf8), to: file) }
-    if let file = arguments["html"] { try write(Data(HTMLReport.text(report).utf8), to: file) }
+    if let file = arguments["html"] { try write(Data(HTMLReport.text(report, mutation: mutation).utf8), to: file) }
     ConformText.print(report)
     return report.conformant ? .success : .checkFailed
   }
 
-  private static func write(_ data: Data, to path: String) throws {
+  static func size(_ arguments: Arguments) -> CaseList.Size { arguments.has("quick") ? .quick : arguments.has("full") ? .full : .standard }
+
+  /// What `--op` names.
+  static func operators(_ arguments: Arguments, beside others: [String] = []) throws -> [String] {
+    let ops = arguments.all("op").flatMap { $0.split(separator: ",").map(String.init) }
+    if let unknown = ops.first(where: { OperatorSpec.named($0) == nil && !others.contains($0) }) { throw UsageError("no operator '\(unknown)'") }
+    return ops
+  }
+
+  static func write(_ data: Data, to path: String) throws {
     do { try data.write(to: URL(fileURLWithPath: path)) } catch {
       throw BackplaneError(.file, "cannot be written: \(error.localizedDescription)", subject: path)
     }
@@ -90,7 +109,7 @@ enum ConformVerbs {
     return ParallelRun(ids).run(jobs: jobs, make: { ChildRunner(executable: tool, arguments: words, timeout: .seconds(timeout)) }) { progress.show($0) }
   }
 
-  private static func ownPath() throws -> String {
+  static func ownPath() throws -> String {
     guard let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else {
       throw BackplaneError(.file, "the tool does not find its own file", hint: "use --in-process")
     }
@@ -194,16 +213,25 @@ struct ConformTarget: Sendable {
   init(_ arguments: Arguments) { self.init(arguments, plugin: arguments.positionals.first) }
   init(_ arguments: Arguments, plugin: String?) { (self.arguments, self.plugin) = (arguments, plugin) }
 
+  /// With a runtime its threads end, and loops run on their caller's alone: what is opened here lives as long as the process.
+  private static let runtimes = Mutex<[Runtime]>([])
+
+  private func makeRuntime(adding paths: [String] = []) throws -> Runtime {
+    let runtime = try SharedOptions.makeRuntime(arguments, adding: paths)
+    ConformTarget.runtimes.withLock { $0.append(runtime) }
+    return runtime
+  }
+
   /// PLUGIN is a library's path, or a device's ID as `--device` takes it.
   func device() throws -> Device {
     if let name = plugin {
-      guard name.contains("/") || name.hasSuffix(".so") else { return try SharedOptions.makeRuntime(arguments).device(name) }
+      guard name.contains("/") || name.hasSuffix(".so") else { return try makeRuntime().device(name) }
       let path = URL(fileURLWithPath: name).standardizedFileURL.path
-      let runtime = try SharedOptions.makeRuntime(arguments, adding: [path])
+      let runtime = try makeRuntime(adding: [path])
       guard let entry = runtime.registry.entries.first(where: { $0.path == path }) else { throw BackplaneError(.file, "is no plugin", subject: path) }
       return try runtime.device(entry.shortName)
     }
-    let devices = try SharedOptions.devices(arguments, try SharedOptions.makeRuntime(arguments))
+    let devices = try SharedOptions.devices(arguments, try makeRuntime())
     guard devices.count == 1 else { throw UsageError("conform judges one device: give --device ID (here: \(devices.map(\.id).joined(separator: ", ")))") }
     return devices[0]
   }
