@@ -12,6 +12,7 @@ let conformCommand = Command(
     Option("op", "NAME", "only this operator; may be given again, or several with commas"),
     Option("case", "PATTERN", "only cases whose ID is this, * standing for anything"),
     Option("quick", nil, "the few cases that cover most"), Option("full", nil, "every pair of what varies, eight times with other partners"),
+    Option("claimed", nil, "judge what the device says yes to: a refusal with a reason is counted, not held against it"),
     Option("in-process", nil, "without child processes: a crash ends the run"),
     Option("jobs", "N", "child processes at a time (default: the processors of this machine)"),
     Option("timeout", "SECONDS", "for one case, before it counts as hung (default 20)"),
@@ -60,9 +61,12 @@ enum ConformVerbs {
     let clock = ContinuousClock(), start = clock.now
     var results = try execute(ids, target, device)
     let elapsed = clock.now - start
+    let isClaimedOnly = arguments.has("claimed")
+    if isClaimedOnly { for i in results.indices where results[i].outcome == .unsupported { results[i].required = false } }
     waivers?.apply(to: &results, today: Waivers.day())
-    let report = Report(device, level: level, size: size, ops: ops, results: results, started: began,
+    var report = Report(device, level: level, size: size, ops: ops, results: results, started: began,
                         seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18)
+    report.claimedOnly = isClaimedOnly ? true : nil
     if let file = arguments["json"] { try write(report.json(), to: file) }
     if let file = arguments["junit"] { try write(Data(JUnitReport.text(report).utf8), to: file) }
     if let file = arguments["html"] { try write(Data(HTMLReport.text(report, mutation: mutation).utf8), to: file) }
