@@ -52,10 +52,12 @@ let package = Package(
     host("BackplaneModels", ["Backplane"]),
     host("BackplaneGenerator", ["BackplaneCore"]),
     fast("BackplaneReference", path: "Sources/BackplaneReference", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
-    host("BackplaneConformance", ["BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    host("BackplaneONNX", ["BackplaneSpecs", "BackplaneCore"]),
+    host("BackplaneConformance", ["BackplaneONNX", "BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    .target(name: "BackplaneTemplates", path: "Sources/BackplaneTemplates"),  // Plugins/Template*, embedded
     fast("BackplanePluginKit", path: "Sources/BackplanePluginKit", ["BackplaneABI", "BackplanePlanner"]),
     .executableTarget(name: "backplane-cli",
-      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneGenerator"], path: "Sources/backplane-cli",
+      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneGenerator", "BackplaneTemplates"], path: "Sources/backplane-cli",
       swiftSettings: strict),
     .executableTarget(name: "backplane-probe", dependencies: ["BackplaneRegistry"], path: "Sources/backplane-probe", swiftSettings: strict),
     // Device code and the plugins around it.
@@ -77,6 +79,7 @@ let package = Package(
     tests("BackplaneRuntimeTests", ["BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI", "_AllocationCounter"]),
     tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneModelsTests", ["BackplaneModels"]),
+    tests("BackplaneONNXTests", ["BackplaneONNX", "BackplaneConformance", "BackplaneSpecs", "BackplaneCore"]),
     tests("BackplaneConformanceTests", ["BackplaneConformance", "BackplaneReference", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("MutantTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Mutant with cc
     tests("EvilTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Evil with cc

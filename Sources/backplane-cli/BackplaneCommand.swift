@@ -5,7 +5,7 @@ import Foundation
 @main
 struct BackplaneCommand {
   static let commands: [Command] = [
-    devicesCommand, runCommand, tokenizeCommand, opsCommand, explainCommand, verifyCommand, conformCommand, benchCommand, modelCommand, manifestCommand,
+    devicesCommand, runCommand, tokenizeCommand, opsCommand, explainCommand, verifyCommand, conformCommand, newPluginCommand, benchCommand, modelCommand, manifestCommand,
     generateCommand,
   ]
 
