@@ -79,7 +79,7 @@ let package = Package(
     tests("BackplaneRuntimeTests", ["BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI", "_AllocationCounter"]),
     tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneModelsTests", ["BackplaneModels"]),
-    tests("BackplaneONNXTests", ["BackplaneONNX", "BackplaneConformance", "BackplaneSpecs", "BackplaneCore"]),
+    tests("BackplaneONNXTests", ["BackplaneONNX", "BackplaneConformance", "BackplaneReference", "BackplaneRegistry", "BackplaneCore"]),
     tests("BackplaneConformanceTests", ["BackplaneConformance", "BackplaneReference", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("MutantTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Mutant with cc
     tests("EvilTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Evil with cc

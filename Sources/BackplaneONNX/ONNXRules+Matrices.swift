@@ -9,7 +9,7 @@ extension ONNXRules {
       let left = call.int("transA", 0) != 0 ? try importer.transpose(a, [1, 0]) : a
       let sides = [Attribute("transpose_b", .int(call.int("transB", 0)))]
       guard let c = call.optional(2) else { return list(try importer.scale(try importer.apply("matmul", left, b, attributes: sides), alpha)) }
-      if alpha == 1, beta == 1, c.rank == 1, c.type == .float { return list(try importer.apply("matmul", left, b, c, attributes: sides)) }
+      if alpha == 1, beta == 1, c.shape == [b.shape[call.int("transB", 0) != 0 ? 0 : 1]], c.type == .float { return list(try importer.apply("matmul", left, b, c, attributes: sides)) }
       let y = try importer.scale(try importer.apply("matmul", left, b, attributes: sides), alpha)
       return list(try importer.apply("add", y, try importer.scale(c, beta)))
     },
@@ -24,7 +24,9 @@ extension ONNXRules {
       let type = operands[7].type
       guard let format = type.format, operands[0].rank >= 2, operands[3].rank >= 2 else { throw .unmapped("QLinearMatMul: no format for \(type)") }
       var inputs: [ONNXValue?] = [operands[0], operands[3]]
-      for i in [1, 4, 6, 2, 5, 7] { inputs.append(try importer.listed(operands[i])) }
+      // Scales are f32 here, which holds 16-bit floats exactly.
+      for i in [1, 4, 6] { inputs.append(try importer.listed(try importer.cast(operands[i], .float))) }
+      for i in [2, 5, 7] { inputs.append(try importer.listed(operands[i])) }
       return list(try importer.applyAll("qlinear_matmul", inputs, [Attribute("transpose_b", .int(0)), Attribute("to", .string(format.name))])[0])
     },
   ]
@@ -62,12 +64,8 @@ extension ONNXRules {
       return try importer.last(x, axis: try call.axis(call.int("axis", -1), x.rank)) { importer, x throws(BackplaneError) in try importer.apply("softmax", x) }
     },
     "LogSoftmax": one { importer, call, x throws(BackplaneError) in
-      // x - max - log(sum(exp(x - max))): the logarithm of a softmax would lose what is small.
       guard call.opset >= 13 else { throw .unmapped("LogSoftmax: before version 13") }
-      let axis = try call.axis(call.int("axis", -1), x.rank)
-      let shifted = try importer.apply("sub", x, try importer.reduce("reduce_max", x, [axis], keep: true))
-      let sum = try importer.reduce("reduce_sum", try importer.apply("exp", shifted), [axis], keep: true)
-      return try importer.apply("sub", shifted, try importer.apply("log", sum))
+      return try importer.logSoftmax(x, axis: try call.axis(call.int("axis", -1), x.rank))
     },
     "LayerNormalization": { importer, call throws(BackplaneError) in try importer.normalized(call, centred: true) },
     "RMSNormalization": { importer, call throws(BackplaneError) in try importer.normalized(call, centred: false) },
@@ -107,6 +105,13 @@ extension ONNXImporter {
     if a.rank == 1 { y = try reshape(y, y.shape.dropLast(2) + [y.shape[y.rank - 1]]) }
     if b.rank == 1 { y = try reshape(y, Array(y.shape.dropLast())) }
     return y
+  }
+
+  /// x - max - log(sum(exp(x - max))): the logarithm of a softmax would lose what is small.
+  mutating func logSoftmax(_ x: ONNXValue, axis: Int) throws(BackplaneError) -> ONNXValue {
+    let shifted = try apply("sub", x, try reduce("reduce_max", x, [axis], keep: true))
+    let sum = try reduce("reduce_sum", try apply("exp", shifted), [axis], keep: true)
+    return try apply("sub", shifted, try apply("log", sum))
   }
 
   /// A scale or zero point as a list: of one, or of one a row.

@@ -46,6 +46,19 @@ extension ONNXRules {
       }
       return try importer.concat(parts, axis: 0)
     },
+    "OneHot": { importer, call throws(BackplaneError) in
+      guard let depth = try call.knownInts(1)?.first, let values = call.optional(2), values.count == 2 else { throw .unmapped("OneHot: the depth must be known") }
+      let indices = try importer.inside(try importer.cast(try call.input(0), .int32), depth, always: true)
+      let axis = try call.axis(call.int("axis", -1), indices.rank + 1)
+      let hits = try importer.hits(indices, depth, axis: axis)
+      return ONNXRules.list(try importer.apply("where", hits, try importer.slice(values, axis: 0, 1..<2), try importer.slice(values, axis: 0, 0..<1)))
+    },
+    "Hardmax": one { importer, call, x throws(BackplaneError) in
+      guard call.opset >= 13 else { throw .unmapped("Hardmax: before version 13") }
+      let axis = try call.axis(call.int("axis", -1), x.rank)
+      let best = try importer.apply("argmax", try importer.transpose(x, (0..<x.rank).filter { $0 != axis } + [axis]))
+      return try importer.cast(try importer.hits(best, x.shape[axis], axis: axis), x.type)
+    },
     "RotaryEmbedding": one { importer, call, x throws(BackplaneError) in try importer.rotated(x, call) },
     "Attention": { importer, call throws(BackplaneError) in try importer.attention(call) },
   ]
@@ -60,8 +73,14 @@ extension ONNXImporter {
     return try apply("where", below, try apply("add", narrow, try constant([Double(count)], .int32, [])), narrow)
   }
 
+  /// Where along a new dimension of `count` the index is.
+  fileprivate mutating func hits(_ indices: ONNXValue, _ count: Int, axis: Int) throws(BackplaneError) -> ONNXValue {
+    let places = try constant((0..<count).map(Double.init), .int32, [count] + [Int](repeating: 1, count: indices.rank - axis))
+    return try apply("equal", try reshape(indices, Array(indices.shape[..<axis]) + [1] + indices.shape[axis...]), places)
+  }
+
   /// x[…, indices[…], …]: the number of each element in the flat tensor, which is a table of rows of 1.
-  fileprivate mutating func element(of x: ONNXValue, at indices: ONNXValue, axis: Int) throws(BackplaneError) -> ONNXValue {
+  mutating func element(of x: ONNXValue, at indices: ONNXValue, axis: Int) throws(BackplaneError) -> ONNXValue {
     guard indices.rank == x.rank, let format = x.type.format, [.f32, .f16, .bf16].contains(format) else { throw .unmapped("GatherElements: no gather for \(x.type)") }
     func step(_ d: Int) -> Int { x.shape[(d + 1)...].reduce(1, *) }
     let others = (0..<indices.count).map { i in
@@ -135,13 +154,12 @@ extension ONNXImporter {
     if let earlier = call.optional(5) { v = try concat([earlier, v], axis: 2) }
     let (batches, heads, tokens, keys) = (q.shape[0], q.shape[1], q.shape[2], k.shape[2]), group = heads / max(k.shape[1], 1)
     guard group > 0, heads % max(k.shape[1], 1) == 0 else { throw .unmapped("Attention: key heads do not divide query heads") }
-    if call.wants(3) { throw .unmapped("Attention: the product of queries and keys as an output") }
     guard ![ONNXDataType.float16, .bfloat16].contains(q.type) || call.int("softmax_precision", 1) == 1 else { throw .unmapped("Attention: a softmax in 16 bits") }
     let scale = call.float("scale", 1 / Double(q.shape[3]).squareRoot()), cap = call.float("softcap", 0)
     var mask = try mask(call, keys: keys)
     if let lengths = call.optional(6) { mask = try joined(mask, try limit(lengths, batches, tokens, keys)) }
     var isCausal = call.int("is_causal", 0) != 0
-    if isCausal, keys - tokens != past {
+    if isCausal, keys - tokens != past || call.wants(3) {
       // Query i sees keys up to i + past; ours counts from the last key.
       let seen = (0..<tokens).flatMap { i in (0..<keys).map { $0 <= i + past ? 1.0 : 0.0 } }
       mask = try joined(mask, try constant(seen, .bool, [1, 1, tokens, keys]))
@@ -174,7 +192,24 @@ extension ONNXImporter {
       y = try concat(sequences, axis: 0)
     }
     if given.rank == 3 { y = try reshape(try transpose(y, [0, 2, 1, 3]), [batches, tokens, heads * v.shape[3]]) }
-    return [y, k, v]
+    guard call.wants(3) else { return [y, k, v] }
+    return [y, k, v, try scores(call, q, k, mask, scale: scale, cap: cap)]
+  }
+
+  /// The optional output of queries and keys: 0 their product, 1 with the soft limit, 2 with the mask, 3 as probabilities.
+  private mutating func scores(_ call: ONNXCall, _ q: ONNXValue, _ k: ONNXValue, _ mask: ONNXValue?, scale factor: Double, cap: Double) throws(BackplaneError) -> ONNXValue {
+    let mode = call.int("qk_matmul_output_mode", 0), (heads, own) = (q.shape[1], k.shape[1])
+    var keys = k
+    if heads != own {
+      let apart = try reshape(k, [k.shape[0], own, 1] + k.shape[2...])
+      keys = try reshape(try expand(apart, [k.shape[0], own, heads / own] + k.shape[2...]), [k.shape[0], heads] + k.shape[2...])
+    }
+    var scores = try scale(try apply("matmul", q, keys, attributes: [Attribute("transpose_b", .int(1))]), factor)
+    if mode >= 1, cap > 0 { scores = try apply("softcap", scores, attributes: [Attribute("cap", .float(cap))]) }
+    if mode >= 2, let mask {
+      scores = mask.type == .bool ? try apply("where", mask, scores, try scalar(-.infinity, like: scores)) : try apply("add", scores, mask)
+    }
+    return mode >= 3 ? try apply("softmax", scores) : scores
   }
 
   /// The mask as [batches or 1, heads or 1, tokens, keys]; keys that it does not reach are hidden.

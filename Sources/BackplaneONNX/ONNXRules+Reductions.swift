@@ -30,7 +30,18 @@ extension ONNXRules {
     "ReduceL1": reduction("reduce_sum", attributeBefore: 18, before: "abs"),
     "ReduceSumSquare": reduction("reduce_sum", attributeBefore: 18, before: "square"),
     "ReduceLogSum": reduction("reduce_sum", attributeBefore: 18, after: "log"),
-    "ReduceLogSumExp": reduction("reduce_sum", attributeBefore: 18, before: "exp", after: "log"),
+    "ReduceLogSumExp": one { importer, call, x throws(BackplaneError) in
+      // The maximum is taken out, so that no exponential overflows.
+      let given = try call.opset < 18 ? call.ints("axes") : call.knownInts(1)
+      if (given ?? []).isEmpty, call.int("noop_with_empty_axes", 0) != 0 { return x }
+      var axes: [Int] = []
+      for axis in given ?? [] { axes.append(try call.axis(axis, x.rank)) }
+      if axes.isEmpty { axes = Array(0..<x.rank) }
+      let most = try importer.reduce("reduce_max", x, axes, keep: true)
+      let sum = try importer.reduce("reduce_sum", try importer.apply("exp", try importer.apply("sub", x, most)), axes, keep: true)
+      let y = try importer.apply("add", try importer.apply("log", sum), most)
+      return call.int("keepdims", 1) != 0 ? y : try importer.reshape(y, x.shape.indices.filter { !axes.contains($0) }.map { x.shape[$0] })
+    },
     "GlobalAveragePool": one { importer, _, x throws(BackplaneError) in try importer.reduce("reduce_mean", x, Array(2..<max(x.rank, 2)), keep: true) },
     "GlobalMaxPool": one { importer, _, x throws(BackplaneError) in try importer.reduce("reduce_max", x, Array(2..<max(x.rank, 2)), keep: true) },
     "ArgMax": one { importer, call, x throws(BackplaneError) in try importer.best(x, call) },

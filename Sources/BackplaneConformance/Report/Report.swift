@@ -63,7 +63,7 @@ public struct Report: Codable, Sendable {
     for result in results where result.isMissing {
       // A relation that cannot be tried says nothing that the operator's own cases do not say.
       if result.op == "metamorphic", results.contains(where: { $0.op == result.subject && $0.isMissing }) { continue }
-      let reason = String((result.message ?? "no reason").trimmingPrefix("no: "))
+      let reason = result.op == "metamorphic" ? "needed for a relation between results" : String((result.message ?? "no reason").trimmingPrefix("no: "))
       let k = found.firstIndex { $0.reason == reason } ?? found.count
       if k == found.count { found.append(Missing(reason: reason)) }
       let op = result.subject
