@@ -13,10 +13,13 @@ final class PreparedCase {
   private var workspace: CasePlace?
 
   /// Nil when the device does not support the case.
-  init?(_ id: CaseID, _ device: Device, sharing other: PreparedCase? = nil) throws(BackplaneError) {
-    self.id = id
-    made = try CaseGraph(id)
-    data = DataGenerator(id: id).make()
+  convenience init?(_ id: CaseID, _ device: Device, sharing other: PreparedCase? = nil) throws(BackplaneError) {
+    try self.init(try ReferenceCase(id), device, sharing: other)
+  }
+
+  init?(_ reference: ReferenceCase, _ device: Device, sharing other: PreparedCase? = nil) throws(BackplaneError) {
+    id = reference.id
+    (made, data) = (reference.made, reference.data)
     if let other { program = other.program } else {
       let graph = try ABIGraph(made.graph)
       defer { withExtendedLifetime(graph) {} }
