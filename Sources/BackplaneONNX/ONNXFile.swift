@@ -45,7 +45,9 @@ enum ONNXFile {
     let inside = URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
     guard URL(fileURLWithPath: path).resolvingSymlinksInPath().path.hasPrefix(inside + "/") else { throw wrong("its external data lie outside the model's folder: \(location)") }
     let offset = entries["offset"].map { Int($0) } ?? 0, length = entries["length"].map { Int($0) } ?? count
-    guard let offset, let length, offset >= 0, length == count else { throw wrong("its external data have offset \(entries["offset"] ?? "0") and length \(entries["length"] ?? ""), needed are \(count) bytes") }
+    guard let offset, let length, offset >= 0, length == count else {
+      throw wrong("its external data have offset \(entries["offset"] ?? "0") and length \(entries["length"] ?? ""), needed are \(count) bytes")
+    }
     guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe) else { throw BackplaneError(.file, "cannot be read", subject: path) }
     guard offset <= data.count, count <= data.count - offset else { throw wrong("\(location) has \(data.count) bytes, needed are \(count) from \(offset)") }
     return Array(data[data.startIndex + offset..<data.startIndex + offset + count])

@@ -8,7 +8,7 @@ enum ONNXFolding {
   /// Nil when the node must run.
   static func result(_ call: ONNXCall) throws(BackplaneError) -> ONNXValue? {
     func made(_ type: ONNXDataType, _ shape: [Int], _ numbers: [Double]) throws(BackplaneError) -> ONNXValue? {
-      guard shape.reduce(1, *) == numbers.count, numbers.count <= largest, type.format != nil else { return nil }
+      guard ONNXTensor.isPossible(shape), shape.reduce(1, *) == numbers.count, numbers.count <= largest, type.format != nil else { return nil }
       return ONNXValue(tensor: nil, type: type, shape: shape, known: try ONNXTensor(type, shape, numbers: numbers), isFolded: true)
     }
     switch call.node.op {
@@ -23,12 +23,12 @@ enum ONNXFolding {
     }
     guard !call.inputs.isEmpty, call.inputs.allSatisfy({ $0 == nil || ($0!.isFolded && $0!.type.format != nil && $0!.count <= largest) }), let first = call.inputs[0] else { return nil }
     let x = first.known!.numbers, type = first.type
-    func ints(_ i: Int) -> [Int]? { call.optional(i)?.known!.numbers.map { Int($0) } }
+    func ints(_ i: Int) -> [Int]? { call.optional(i)?.known!.numbers.map(ONNXTensor.whole) }
     func float(_ value: Double) -> Double { type.format?.kind == .float ? value : value.rounded(.towardZero) }
     if let unary = unaries[call.node.op] { return try made(type, first.shape, x.map { float(unary($0)) }) }
     if let binary = binaries[call.node.op], let second = call.optional(1), call.inputs.count == 2 {
       let shape = broadcast(first.shape, second.shape)
-      guard let shape, shape.reduce(1, *) <= largest else { return nil }
+      guard let shape, ONNXTensor.isPossible(shape), shape.reduce(1, *) <= largest else { return nil }
       let a = spread(x, first.shape, to: shape), b = spread(second.known!.numbers, second.shape, to: shape)
       return try made(comparisons.contains(call.node.op) ? .bool : type, shape, zip(a, b).map { float(binary($0, $1)) })
     }
@@ -39,18 +39,18 @@ enum ONNXFolding {
       let isWhole = target.format?.kind != .float
       return try made(target, first.shape, x.map { target == .bool ? ($0 == 0 ? 0 : 1) : isWhole ? $0.rounded(.towardZero) : $0 })
     case "ConstantOfShape":
-      let shape = x.map { Int($0) }
-      guard shape.allSatisfy({ $0 >= 0 }), shape.reduce(1, { $0.multipliedReportingOverflow(by: $1).partialValue }) <= largest else { return nil }
+      let shape = x.map(ONNXTensor.whole)
+      guard ONNXTensor.isPossible(shape), shape.reduce(1, *) <= largest else { return nil }
       var value = ONNXTensor(.float, [1], bytes: [0, 0, 0, 0])
       if case .tensor(let given)? = call.node.attributes["value"] { value = given }
       return try made(value.type, shape, [Double](repeating: value.numbers.first ?? 0, count: shape.reduce(1, *)))
     case "Range":
       guard let limit = call.optional(1)?.known!.numbers.first, let step = call.optional(2)?.known!.numbers.first, let start = x.first, step != 0 else { return nil }
       let count = ((limit - start) / step).rounded(.up)
-      guard count <= Double(largest) else { return nil }
+      guard abs(count) <= Double(largest) else { return nil }
       return try made(type, [max(Int(count), 0)], (0..<max(Int(count), 0)).map { start + Double($0) * step })
     case "Where":
-      guard let a = call.optional(1), let b = call.optional(2), let inner = broadcast(a.shape, b.shape), let shape = broadcast(first.shape, inner) else { return nil }
+      guard let a = call.optional(1), let b = call.optional(2), let inner = broadcast(a.shape, b.shape), let shape = broadcast(first.shape, inner), ONNXTensor.isPossible(shape), shape.reduce(1, *) <= largest else { return nil }
       let (c, p, q) = (spread(x, first.shape, to: shape), spread(a.known!.numbers, a.shape, to: shape), spread(b.known!.numbers, b.shape, to: shape))
       return try made(a.type, shape, c.indices.map { c[$0] != 0 ? p[$0] : q[$0] })
     case "Not": return try made(.bool, first.shape, x.map { $0 == 0 ? 1 : 0 })
@@ -61,7 +61,7 @@ enum ONNXFolding {
       guard call.int("axis", 0) == 0, first.rank == 1, let second = call.optional(1) else { return nil }
       var taken: [Double] = []
       for index in second.known!.numbers {
-        let i = Int(index) < 0 ? Int(index) + x.count : Int(index)
+        let whole = ONNXTensor.whole(index), i = whole < 0 ? whole + x.count : whole
         guard x.indices.contains(i) else { throw .unmapped("Gather: an index outside") }
         taken.append(x[i])
       }

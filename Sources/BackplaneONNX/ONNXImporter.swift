@@ -85,7 +85,7 @@ struct ONNXCall {
   func knownInts(_ i: Int) throws(BackplaneError) -> [Int]? {
     guard let value = optional(i) else { return nil }
     guard let known = value.known else { throw .unmapped("\(node.op): operand \(i) must be known, and is computed") }
-    return known.numbers.map { Int($0) }
+    return known.numbers.map(ONNXTensor.whole)
   }
   func knownNumber(_ i: Int) throws(BackplaneError) -> Double? {
     guard let value = optional(i) else { return nil }
@@ -94,7 +94,7 @@ struct ONNXCall {
   }
   /// A dimension's number from one that may count from the end.
   func axis(_ axis: Int, _ rank: Int) throws(BackplaneError) -> Int {
-    guard axis >= -rank, axis < max(rank, 1) else { throw .unmapped("\(node.op): there is no such axis") }
+    guard axis >= -rank, axis < rank else { throw .unmapped("\(node.op): there is no such axis") }
     return axis < 0 ? axis + rank : axis
   }
 }
@@ -124,7 +124,10 @@ struct ONNXImporter {
       guard let rule = ONNXRules.all[node.op] else { throw .unmapped("no operator for \(node.op)") }
       do { made = try rule(&self, call) } catch {
         // Our spec's refusal, said without the values that differ from case to case.
-        if error.kind == .constraint { throw .unmapped("\(node.op): \(error.op ?? "") does not allow it (\(error.label ?? ""))", error.message) }
+        if error.kind == .constraint {
+          let isFormat = error.label?.hasPrefix("I") == true
+          throw .unmapped("\(node.op): our \(error.op ?? "") " + (isFormat ? "does not take \(call.inputs.first.flatMap { $0.map { "\($0.type)" } } ?? "it")" : "does not allow it (\(error.label ?? ""))"), error.message)
+        }
         throw error
       }
     }
@@ -153,8 +156,19 @@ struct ONNXImporter {
     return id
   }
 
-  func value(_ id: TensorID) -> ONNXValue {
-    ONNXValue(tensor: id, type: ONNXDataType(builder[id].format)!, shape: builder[id].shape.fixedExtents ?? [])
+  func value(_ id: TensorID) throws(BackplaneError) -> ONNXValue {
+    guard let type = ONNXDataType(builder[id].format), let shape = builder[id].shape.fixedExtents else { throw .unmapped("a result without a fixed shape") }
+    try check(shape)
+    return ONNXValue(tensor: id, type: type, shape: shape)
+  }
+
+  /// Shapes come from files: none may be so large that counting its elements fails.
+  func check(_ shape: [Int]) throws(BackplaneError) {
+    guard ONNXTensor.isPossible(shape) else { throw .unmapped("an impossible shape", "\(shape)") }
+  }
+  /// What is written out while importing must stay small.
+  func checkSmall(_ count: Int) throws(BackplaneError) {
+    guard (0...ONNXFolding.largest).contains(count) else { throw .unmapped("too many elements to write out", "\(count)") }
   }
 
   // MARK: Our operators
@@ -162,7 +176,9 @@ struct ONNXImporter {
   mutating func applyAll(_ op: String, _ inputs: [ONNXValue?], _ attributes: [Attribute] = [], outputs: Set<String> = []) throws(BackplaneError) -> [ONNXValue] {
     var ids: [TensorID?] = []
     for input in inputs { ids.append(input == nil ? nil : try tensor(input!)) }
-    return try builder.apply(op, ids, attributes, optionalOutputs: outputs).compactMap { $0.map(value) }
+    var made: [ONNXValue] = []
+    for case let id? in try builder.apply(op, ids, attributes, optionalOutputs: outputs) { made.append(try value(id)) }
+    return made
   }
   /// The first output; operands that are absent at the end are left out.
   mutating func apply(_ op: String, _ a: ONNXValue, _ b: ONNXValue? = nil, _ c: ONNXValue? = nil, _ d: ONNXValue? = nil,
@@ -174,7 +190,8 @@ struct ONNXImporter {
 
   mutating func reshape(_ x: ONNXValue, _ shape: [Int]) throws(BackplaneError) -> ONNXValue {
     if x.shape == shape { return x }
-    if x.isFolded, let known = x.known { return try constant(ONNXTensor(known.type, shape, bytes: known.bytes)) }
+    try check(shape)
+    if x.isFolded, x.count == shape.reduce(1, *), let known = x.known { return try constant(ONNXTensor(known.type, shape, bytes: known.bytes)) }
     return try apply("reshape", x, attributes: [Attribute("shape", .ints(shape))])
   }
   mutating func transpose(_ x: ONNXValue, _ permutation: [Int]) throws(BackplaneError) -> ONNXValue {
@@ -202,6 +219,7 @@ struct ONNXImporter {
   }
   mutating func expand(_ x: ONNXValue, _ shape: [Int]) throws(BackplaneError) -> ONNXValue {
     if x.shape == shape { return x }
+    try check(shape)
     return try apply("expand", x, attributes: [Attribute("shape", .ints(shape))])
   }
   mutating func reduce(_ op: String, _ x: ONNXValue, _ axes: [Int], keep: Bool) throws(BackplaneError) -> ONNXValue {
@@ -221,6 +239,7 @@ struct ONNXImporter {
   /// The elements of `x` at `indices` along `axis`, by one gather where there is one for the format, else piece by piece.
   mutating func take(_ x: ONNXValue, axis: Int, _ indices: [Int]) throws(BackplaneError) -> ONNXValue {
     if indices == Array(0..<x.shape[axis]) { return x }
+    try checkSmall(indices.count)
     guard let format = x.type.format, [.f32, .f16, .bf16].contains(format) else {
       var parts: [ONNXValue] = []
       for i in indices { parts.append(try slice(x, axis: axis, i..<i + 1)) }
@@ -232,7 +251,7 @@ struct ONNXImporter {
 
   /// Rows of `x` along `axis`; `indices` may have any shape and must lie inside.
   mutating func gather(_ x: ONNXValue, axis: Int, _ indices: ONNXValue) throws(BackplaneError) -> ONNXValue {
-    guard let format = x.type.format, [.f32, .f16, .bf16].contains(format) else { throw .unmapped("Gather: no gather for \(x.type)") }
+    guard x.rank > axis, let format = x.type.format, [.f32, .f16, .bf16].contains(format) else { throw .unmapped("Gather: no gather for \(x.type)") }
     let order = [axis] + (0..<x.rank).filter { $0 != axis }
     let front = try transpose(x, order)
     let rest = Array(front.shape.dropFirst())

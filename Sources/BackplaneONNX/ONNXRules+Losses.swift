@@ -16,8 +16,9 @@ extension ONNXRules {
 extension ONNXImporter {
   /// -weight[target] x[n, target, …], its sum, or its mean by weight. Targets to ignore have weight 0.
   fileprivate mutating func likelihoodLoss(_ x: ONNXValue, _ call: ONNXCall) throws(BackplaneError) -> ONNXValue {
+    guard x.rank >= 2 else { throw .unmapped("\(call.node.op): no classes") }
     let target = try cast(try call.input(1), .int32), classes = x.shape[1]
-    guard x.rank >= 2, target.shape == [x.shape[0]] + x.shape[2...], x.type == .float else { throw .unmapped("\(call.node.op): targets of another shape") }
+    guard target.shape == [x.shape[0]] + x.shape[2...], x.type == .float else { throw .unmapped("\(call.node.op): targets of another shape") }
     var kept: ONNXValue?, index = target
     if case .int(let ignored)? = call.node.attributes["ignore_index"] {
       let isIgnored = try compare("equal", target, try constant([Double(ignored)], .int32, []))

@@ -6,6 +6,7 @@ extension ONNXRules {
     "MatMul": { importer, call throws(BackplaneError) in list(try importer.product(try call.input(0), try call.input(1))) },
     "Gemm": { importer, call throws(BackplaneError) in
       let a = try call.input(0), b = try call.input(1), alpha = call.float("alpha", 1), beta = call.float("beta", 1)
+      guard a.rank == 2, b.rank == 2 else { throw .unmapped("Gemm: operands that are no matrices") }
       let left = call.int("transA", 0) != 0 ? try importer.transpose(a, [1, 0]) : a
       let sides = [Attribute("transpose_b", .int(call.int("transB", 0)))]
       guard let c = call.optional(2) else { return list(try importer.scale(try importer.apply("matmul", left, b, attributes: sides), alpha)) }
@@ -124,7 +125,7 @@ extension ONNXImporter {
   /// A scale of an axis, as it broadcasts against `x`; a scale of blocks, one for each element.
   fileprivate mutating func along(_ scale: ONNXValue, _ x: ONNXValue, _ call: ONNXCall) throws(BackplaneError) -> ONNXValue {
     let block = call.int("block_size", 0)
-    if block > 0, scale.rank == x.rank {
+    if block > 0, block <= 1 << 16, scale.rank == x.rank, x.rank > 0 {
       let axis = try call.axis(call.int("axis", 1), x.rank)
       let apart = try reshape(scale, Array(scale.shape[...axis]) + [1] + scale.shape[(axis + 1)...])
       var many = apart.shape

@@ -28,7 +28,7 @@ extension ONNXRules {
     },
     "TensorScatter": one { importer, call, cache throws(BackplaneError) in
       let update = try call.input(1), axis = try call.axis(call.int("axis", -2), cache.rank)
-      guard axis >= 1, update.rank == cache.rank else { throw .unmapped("TensorScatter: the first dimension") }
+      guard axis >= 1, update.rank == cache.rank, cache.shape[0] <= 4096 else { throw .unmapped("TensorScatter: the first dimension") }
       // A sequence at a time: its axis first, then rows at a run of positions.
       let order = [axis - 1] + (0..<cache.rank - 1).filter { $0 != axis - 1 }
       let back = (0..<order.count).map { order.firstIndex(of: $0)! }
@@ -47,7 +47,8 @@ extension ONNXRules {
       return try importer.concat(parts, axis: 0)
     },
     "OneHot": { importer, call throws(BackplaneError) in
-      guard let depth = try call.knownInts(1)?.first, let values = call.optional(2), values.count == 2 else { throw .unmapped("OneHot: the depth must be known") }
+      guard let depth = try call.knownInts(1)?.first, let values = call.optional(2), values.shape == [2] else { throw .unmapped("OneHot: the depth must be known") }
+      try importer.checkSmall(depth)
       let indices = try importer.inside(try importer.cast(try call.input(0), .int32), depth, always: true)
       let axis = try call.axis(call.int("axis", -1), indices.rank + 1)
       let hits = try importer.hits(indices, depth, axis: axis)
@@ -82,6 +83,7 @@ extension ONNXImporter {
   /// x[…, indices[…], …]: the number of each element in the flat tensor, which is a table of rows of 1.
   mutating func element(of x: ONNXValue, at indices: ONNXValue, axis: Int) throws(BackplaneError) -> ONNXValue {
     guard indices.rank == x.rank, let format = x.type.format, [.f32, .f16, .bf16].contains(format) else { throw .unmapped("GatherElements: no gather for \(x.type)") }
+    try checkSmall(indices.count)
     func step(_ d: Int) -> Int { x.shape[(d + 1)...].reduce(1, *) }
     let others = (0..<indices.count).map { i in
       var (rest, sum) = (i, 0)
@@ -106,11 +108,13 @@ extension ONNXImporter {
       guard heads > 0, given.shape[2] % heads == 0 else { throw .unmapped("RotaryEmbedding: the number of heads is missing") }
       x = try transpose(try reshape(given, [given.shape[0], given.shape[1], heads, given.shape[2] / heads]), [0, 2, 1, 3])
     }
+    guard x.rank == 4 else { throw .unmapped("RotaryEmbedding: an operand of rank \(x.rank)") }
     let width = x.shape[3], turned = call.int("rotary_embedding_dim", 0) == 0 ? width : call.int("rotary_embedding_dim", 0), half = turned / 2
+    guard (0...width).contains(turned) else { throw .unmapped("RotaryEmbedding: more is turned than there is") }
     var tables: [ONNXValue] = []
     for i in [1, 2] {
       var table = try call.input(i)
-      if let positions = call.optional(3) { table = try gather(table, axis: 0, try inside(positions, table.shape[0])) }
+      if table.rank > 0, let positions = call.optional(3) { table = try gather(table, axis: 0, try inside(positions, table.shape[0])) }
       guard table.rank == 3, table.shape[2] == half else { throw .unmapped("RotaryEmbedding: tables of another width") }
       tables.append(try reshape(table, [table.shape[0], 1, table.shape[1], half]))
     }
@@ -149,10 +153,12 @@ extension ONNXImporter {
     // [batch, heads, tokens, head]
     let q = try split(&self, given, "q_num_heads")
     var k = try split(&self, try call.input(1), "kv_num_heads"), v = try split(&self, try call.input(2), "kv_num_heads")
+    for i in [4, 5] where call.optional(i).map({ $0.rank != 4 }) == true { throw .unmapped("Attention: a past of another rank") }
     let past = call.optional(4)?.shape[2] ?? 0
     if let earlier = call.optional(4) { k = try concat([earlier, k], axis: 2) }
     if let earlier = call.optional(5) { v = try concat([earlier, v], axis: 2) }
     let (batches, heads, tokens, keys) = (q.shape[0], q.shape[1], q.shape[2], k.shape[2]), group = heads / max(k.shape[1], 1)
+    guard batches <= 4096, heads <= 4096, tokens > 0 else { throw .unmapped("Attention: too many sequences or heads, or no tokens") }
     guard group > 0, heads % max(k.shape[1], 1) == 0 else { throw .unmapped("Attention: key heads do not divide query heads") }
     guard ![ONNXDataType.float16, .bfloat16].contains(q.type) || call.int("softmax_precision", 1) == 1 else { throw .unmapped("Attention: a softmax in 16 bits") }
     let scale = call.float("scale", 1 / Double(q.shape[3]).squareRoot()), cap = call.float("softcap", 0)
@@ -160,6 +166,7 @@ extension ONNXImporter {
     if let lengths = call.optional(6) { mask = try joined(mask, try limit(lengths, batches, tokens, keys)) }
     var isCausal = call.int("is_causal", 0) != 0
     if isCausal, keys - tokens != past || call.wants(3) {
+      try checkSmall(tokens * keys)
       // Query i sees keys up to i + past; ours counts from the last key.
       let seen = (0..<tokens).flatMap { i in (0..<keys).map { $0 <= i + past ? 1.0 : 0.0 } }
       mask = try joined(mask, try constant(seen, .bool, [1, 1, tokens, keys]))
@@ -220,6 +227,7 @@ extension ONNXImporter {
     if mask.type != .bool { mask = try cast(mask, .float) }
     let missing = keys - mask.shape[3]
     if missing > 0 {
+      try checkSmall(mask.shape[..<3].reduce(missing, *))
       let rest = try constant([Double](repeating: mask.type == .bool ? 0 : -.infinity, count: mask.shape[..<3].reduce(missing, *)), mask.type, mask.shape.dropLast() + [missing])
       mask = try concat([mask, rest], axis: 3)
     }
@@ -229,6 +237,7 @@ extension ONNXImporter {
 
   /// Keys below each sequence's length.
   private mutating func limit(_ lengths: ONNXValue, _ batches: Int, _ tokens: Int, _ keys: Int) throws(BackplaneError) -> ONNXValue {
+    try checkSmall(keys)
     let places = try constant((0..<keys).map(Double.init), .int32, [1, 1, 1, keys])
     let seen = try apply("less", places, try reshape(try cast(lengths, .int32), [batches, 1, 1, 1]))
     return try expand(seen, [batches, 1, tokens, keys])

@@ -7,7 +7,10 @@ extension ONNXRules {
       var shape = try call.opset < 5 ? call.ints("shape") ?? [] : call.knownInts(1) ?? []
       if call.int("allowzero", 0) == 0 { for i in shape.indices where shape[i] == 0 && i < x.rank { shape[i] = x.shape[i] } }
       if let free = shape.firstIndex(of: -1) {
-        let others = shape.enumerated().reduce(1) { $1.offset == free ? $0 : $0 * $1.element }
+        var rest = shape
+        rest.remove(at: free)
+        try importer.check(rest)
+        let others = rest.reduce(1, *)
         shape[free] = others == 0 ? 0 : x.count / others
       }
       return try importer.reshape(x, shape)
@@ -37,13 +40,14 @@ extension ONNXRules {
       return list(try importer.concat(parts, axis: try call.axis(call.int("axis", 1), first.rank)))
     },
     "Split": { importer, call throws(BackplaneError) in
-      let x = try call.input(0), axis = try call.axis(call.int("axis", 0), x.rank), n = call.node.outputs.count
+      let x = try call.input(0), axis = try call.axis(call.int("axis", 0), x.rank), n = max(call.node.outputs.count, 1)
       let size = (x.shape[axis] + n - 1) / n
       let equal = (0..<n).map { max(0, min(size, x.shape[axis] - $0 * size)) }
       let sizes = try (call.opset < 13 ? call.ints("split") : call.knownInts(1)) ?? equal
       var (parts, start): ([ONNXValue], Int) = ([], 0)
       for size in sizes {
-        parts.append(try importer.slice(x, axis: axis, start..<start + max(size, 0)))
+        guard (0...x.shape[axis] - start).contains(size) else { throw .unmapped("Split: sizes beyond the axis") }
+        parts.append(try importer.slice(x, axis: axis, start..<start + size))
         start += size
       }
       return parts
@@ -57,7 +61,7 @@ extension ONNXRules {
       guard starts.count == ends.count, axes.count == starts.count, steps.count == starts.count else { throw .unmapped("Slice: lists of different lengths") }
       var result = x
       for k in axes.indices {
-        let axis = try call.axis(axes[k], x.rank), n = x.shape[axis], step = steps[k]
+        let axis = try call.axis(axes[k], x.rank), n = x.shape[axis], step = max(steps[k], -n - 1)
         // Ends may be any number: what lies outside means the border.
         func place(_ i: Int, _ range: ClosedRange<Int>) -> Int { min(max(i < 0 ? i < -n ? -n - 1 + n : i + n : i, range.lowerBound), range.upperBound) }
         if step > 0 {
@@ -77,6 +81,7 @@ extension ONNXRules {
     },
     "Tile": one { importer, call, x throws(BackplaneError) in
       guard let repeats = try call.knownInts(1), repeats.count == x.rank else { throw .unmapped("Tile: one number for each dimension is needed") }
+      try importer.check(repeats + x.shape)
       // Each dimension gets one before it, which is then expanded.
       let apart = try importer.reshape(x, x.shape.flatMap { [1, $0] })
       let many = try importer.expand(apart, zip(repeats, x.shape).flatMap { [$0, $1] })
@@ -89,6 +94,7 @@ extension ONNXRules {
       var result = x
       for (given, size) in zip(axes, wanted) {
         let axis = try call.axis(given, x.rank), n = x.shape[axis]
+        try importer.checkSmall(size)
         if size < n {
           let start = (n - size) / 2
           result = try importer.slice(result, axis: axis, start..<start + size)
@@ -101,13 +107,14 @@ extension ONNXRules {
     },
     "Trilu": one { importer, call, x throws(BackplaneError) in
       guard x.rank >= 2 else { throw .unmapped("Trilu: a matrix is needed") }
-      let k = Int(try call.knownNumber(1) ?? 0), upper = call.int("upper", 1) != 0, shape = Array(x.shape.suffix(2))
+      let k = ONNXTensor.whole(try call.knownNumber(1) ?? 0), upper = call.int("upper", 1) != 0, shape = Array(x.shape.suffix(2))
+      try importer.checkSmall(shape.reduce(1, *))
       let mask = (0..<shape[0]).flatMap { row in (0..<shape[1]).map { column in (upper ? column - row >= k : column - row <= k) ? 1.0 : 0.0 } }
       return try importer.apply("where", try importer.constant(mask, .bool, shape), x, try importer.scalar(0, like: x))
     },
     "DepthToSpace": one { importer, call, x throws(BackplaneError) in
       let b = call.int("blocksize", 1)
-      guard x.rank == 4, b > 0, x.shape[1] % (b * b) == 0 else { throw .unmapped("DepthToSpace: channels are not whole blocks") }
+      guard x.rank == 4, (1...1024).contains(b), x.shape[1] % (b * b) == 0 else { throw .unmapped("DepthToSpace: channels are not whole blocks") }
       let (n, c, h, w) = (x.shape[0], x.shape[1] / (b * b), x.shape[2], x.shape[3])
       let isDepthFirst = call.string("mode", "DCR") == "DCR"
       let apart = try importer.reshape(x, isDepthFirst ? [n, b, b, c, h, w] : [n, c, b, b, h, w])
@@ -115,7 +122,7 @@ extension ONNXRules {
     },
     "SpaceToDepth": one { importer, call, x throws(BackplaneError) in
       let b = call.int("blocksize", 1)
-      guard x.rank == 4, b > 0, x.shape[2] % b == 0, x.shape[3] % b == 0 else { throw .unmapped("SpaceToDepth: the picture is not whole blocks") }
+      guard x.rank == 4, (1...1024).contains(b), x.shape[2] % b == 0, x.shape[3] % b == 0 else { throw .unmapped("SpaceToDepth: the picture is not whole blocks") }
       let (n, c, h, w) = (x.shape[0], x.shape[1], x.shape[2] / b, x.shape[3] / b)
       let apart = try importer.transpose(try importer.reshape(x, [n, c, h, b, w, b]), [0, 3, 5, 1, 2, 4])
       return try importer.reshape(apart, [n, b * b * c, h, w])
@@ -140,6 +147,7 @@ extension ONNXImporter {
     let value = try call.opset < 11 ? call.float("value", 0) : call.knownNumber(2) ?? 0
     let axes = try call.knownInts(3) ?? Array(0..<x.rank), mode = call.string("mode", "constant")
     guard pads.count == 2 * axes.count else { throw .unmapped("Pad: two numbers for each axis are needed") }
+    for pad in pads { try checkSmall(pad == .min ? pad : abs(pad)) }
     var result = x
     for (k, given) in axes.enumerated() {
       let axis = try call.axis(given, x.rank), n = x.shape[axis], (before, after) = (pads[k], pads[k + axes.count])

@@ -49,6 +49,8 @@ enum ONNXRules {
     "Dropout": { importer, call throws(BackplaneError) in
       let x = try call.input(0)
       if try call.knownNumber(2) ?? 0 != 0, try call.knownNumber(1) ?? 0.5 != 0 { throw .unmapped("Dropout: training") }
+      if !call.wants(1) { return [x] }
+      try importer.checkSmall(x.count)
       return list(x, try importer.constant([Double](repeating: 1, count: x.count), .bool, x.shape))
     },
     "Cast": one { importer, call, x throws(BackplaneError) in

@@ -1,6 +1,11 @@
 import BackplaneCore
 
 extension ONNXTensor {
+  /// The nearest whole number that there is; 0 for what is no number.
+  static func whole(_ number: Double) -> Int {
+    Int(exactly: number.rounded(.towardZero)) ?? (number.isNaN ? 0 : number > 0 ? .max : .min)
+  }
+
   /// The elements as numbers, row-major. Types that have none here give an empty list.
   var numbers: [Double] {
     func read<T: FixedWidthInteger>(_: T.Type, _ value: (T) -> Double) -> [Double] {

@@ -15,6 +15,17 @@ public struct ONNXTensor: Sendable {
 
   public var count: Int { shape.reduce(1, *) }
 
+  /// Whether no product of some of the extents leaves 2^40, the empty ones left out.
+  static func isPossible(_ shape: [Int]) -> Bool {
+    var product = 1
+    for extent in shape {
+      let (next, overflow) = product.multipliedReportingOverflow(by: max(extent, 1))
+      guard extent >= 0, !overflow, next < 1 << 40 else { return false }
+      product = next
+    }
+    return true
+  }
+
   /// Reads a file that holds one tensor, such as the inputs and outputs of ONNX's own tests.
   ///
   /// - Throws: ``BackplaneError`` (file) with the file and the byte of what is wrong.
@@ -48,12 +59,8 @@ public struct ONNXTensor: Sendable {
       }
     }
     guard let type = ONNXDataType(rawValue: number) else { throw reader.error("tensor '\(name)' has the unknown data type \(number)") }
-    var count = 1
-    for extent in dims {
-      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard extent >= 0, !overflow, product < 1 << 40 else { throw reader.error("tensor '\(name)' has the impossible shape \(dims)") }
-      count = product
-    }
+    guard ONNXTensor.isPossible(dims) else { throw reader.error("tensor '\(name)' has the impossible shape \(dims)") }
+    let count = dims.reduce(1, *)
     self.init(name: name, type, dims, bytes: [])
     guard let bits = type.bits else {
       guard strings.count == count else { throw reader.error("tensor '\(name)' of shape \(dims) has \(strings.count) strings") }

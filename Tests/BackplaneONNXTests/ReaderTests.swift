@@ -110,6 +110,47 @@ import _TestSupport
     #expect(refused > 1000)
   }
 
+  /// Attributes and operands of any value, on operands of any shape: each model imports, or is refused.
+  @Test func hostileAttributesAndShapesEndInAnAnswer() throws {
+    var random = SeededGenerator(seed: 11)
+    let extremes: [Int64] = [0, 1, -1, 2, 3, -2, 7, 4096, 1 << 31, -(1 << 31), 1 << 40, .max, .min]
+    let shapes = [[], [0], [1], [4], [2, 3], [0, 1 << 30], [1, 2, 3, 4], [2, 4, 4, 4], [1, 0, 2, 2], [2, 2, 2, 2, 2]]
+    let names = ["axis", "keepdims", "blocksize", "num_groups", "to", "k", "depth", "transA", "q_num_heads", "kv_num_heads", "rotary_embedding_dim", "num_heads", "block_size",
+                 "is_causal", "upper", "batch_dims", "start", "end", "noop_with_empty_axes", "qk_matmul_output_mode", "interleaved", "ignore_index"]
+    var (imported, refused) = (0, 0)
+    for op in ONNXRules.all.keys.sorted() + ["Shape", "Size", "ConstantOfShape", "Range", "Constant"] {
+      for _ in 0..<60 {
+        var given: [String: ONNXTensor] = [:]
+        var (inputs, initializers): ([Message], [Message]) = ([], [])
+        let count = Int.random(in: 1...5, using: &random)
+        for i in 0..<count {
+          if Bool.random(using: &random) {
+            let shape = shapes.randomElement(using: &random)!, n = shape.reduce(1, *)
+            given["x\(i)"] = ONNXTensor(name: "x\(i)", .float, shape, bytes: [UInt8](repeating: 0, count: n * 4))
+            inputs.append(Onnx.value("x\(i)", 1, shape))
+          } else {
+            let values = (0..<Int.random(in: 0...4, using: &random)).map { _ in extremes.randomElement(using: &random)! }
+            let bytes = values.flatMap { value in withUnsafeBytes(of: value.littleEndian) { Array($0) } }
+            if Bool.random(using: &random) { initializers.append(Onnx.ints("x\(i)", [values.count], values)) } else {
+              given["x\(i)"] = ONNXTensor(name: "x\(i)", .int64, [values.count], bytes: bytes)
+              inputs.append(Onnx.value("x\(i)", 7, [values.count]))
+            }
+          }
+        }
+        var attributes: [String: Int] = [:]
+        for _ in 0..<3 { attributes[names.randomElement(using: &random)!] = Int(extremes.randomElement(using: &random)!) }
+        let outputs = (0..<Int.random(in: 1...4, using: &random)).map { "y\($0)" }
+        let message = Onnx.model([Onnx.node(op, (0..<count).map { "x\($0)" }, outputs, ints: attributes)], inputs: inputs, outputs: [Onnx.value("y0", 1, [])],
+                                 initializers: initializers, opset: [1, 9, 11, 13, 18, 23].randomElement(using: &random)!)
+        do throws(BackplaneError) {
+          _ = try ONNXImport(try model(message.bytes), given: given)
+          imported += 1
+        } catch { refused += 1 }
+      }
+    }
+    #expect(imported > 100 && refused > 1000, "\(imported) imported, \(refused) refused")
+  }
+
   @Test func externalDataStayInTheModelsFolder() throws {
     let folder = try TemporaryFolder(), outside = try TemporaryFolder()
     try Data([0, 0, 0x80, 0x3F, 0, 0, 0, 0x40]).write(to: URL(fileURLWithPath: folder.path + "/weights"))

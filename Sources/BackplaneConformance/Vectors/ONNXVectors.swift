@@ -11,6 +11,8 @@ import Foundation
 /// format, by its derived bound around the oracle's value plus one rounding of ONNX's.
 public struct ONNXVectors: Sendable {
   public static let relative = 1e-3, absolute = 1e-7
+  /// Bytes of a tensor, at most: a file can ask for any number.
+  static let largest = 256 << 20
 
   /// How a result compares with ONNX's.
   public struct Comparison: Codable, Sendable {
@@ -72,6 +74,11 @@ public struct ONNXVectors: Sendable {
     let imported: ONNXImport
     do { imported = try ONNXImport(model, given: given) } catch where error.kind == .unsupported || error.kind == .constraint {
       (result.outcome, result.message) = (.unmapped, error.message)
+      return
+    }
+    let largest = imported.graph.tensors.map { $0.maximumBytes ?? .max }.max() ?? 0
+    if largest > ONNXVectors.largest {
+      (result.outcome, result.message) = (.unmapped, "a tensor of more than \(ONNXVectors.largest >> 20) MiB")
       return
     }
     var bytes = imported.constants
