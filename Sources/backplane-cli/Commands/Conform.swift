@@ -2,6 +2,7 @@ import Backplane
 import BackplaneConformance
 import BackplaneReference
 import Foundation
+import Synchronization
 
 let conformCommand = Command(
   name: "conform", summary: "Prove a plugin right: every case of the specs, judged by derived bounds",
@@ -223,16 +224,25 @@ struct ConformTarget: Sendable {
   init(_ arguments: Arguments) { self.init(arguments, plugin: arguments.positionals.first) }
   init(_ arguments: Arguments, plugin: String?) { (self.arguments, self.plugin) = (arguments, plugin) }
 
+  /// With a runtime its threads end, and loops run on their caller's alone: what is opened here lives as long as the process.
+  private static let runtimes = Mutex<[Runtime]>([])
+
+  private func makeRuntime(adding paths: [String] = []) throws -> Runtime {
+    let runtime = try SharedOptions.makeRuntime(arguments, adding: paths)
+    ConformTarget.runtimes.withLock { $0.append(runtime) }
+    return runtime
+  }
+
   /// PLUGIN is a library's path, or a device's ID as `--device` takes it.
   func device() throws -> Device {
     if let name = plugin {
-      guard name.contains("/") || name.hasSuffix(".so") else { return try SharedOptions.makeRuntime(arguments).device(name) }
+      guard name.contains("/") || name.hasSuffix(".so") else { return try makeRuntime().device(name) }
       let path = URL(fileURLWithPath: name).standardizedFileURL.path
-      let runtime = try SharedOptions.makeRuntime(arguments, adding: [path])
+      let runtime = try makeRuntime(adding: [path])
       guard let entry = runtime.registry.entries.first(where: { $0.path == path }) else { throw BackplaneError(.file, "is no plugin", subject: path) }
       return try runtime.device(entry.shortName)
     }
-    let devices = try SharedOptions.devices(arguments, try SharedOptions.makeRuntime(arguments))
+    let devices = try SharedOptions.devices(arguments, try makeRuntime())
     guard devices.count == 1 else { throw UsageError("conform judges one device: give --device ID (here: \(devices.map(\.id).joined(separator: ", ")))") }
     return devices[0]
   }
