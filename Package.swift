@@ -36,6 +36,7 @@ let package = Package(
     .library(name: "Backplane", targets: ["Backplane", "BackplaneModels"]),
     .library(name: "BackplanePluginKit", targets: ["BackplanePluginKit"]),
     .library(name: "BackplaneCPU", type: .dynamic, targets: ["BackplaneCPU"]),
+    .library(name: "BackplaneNPUStub", type: .dynamic, targets: ["BackplaneNPUStub"]),
     .library(name: "BackplaneOpenCL", type: .dynamic, targets: ["BackplaneOpenCL"]),
     .executable(name: "backplane", targets: ["backplane-cli"]),
     .executable(name: "backplane-probe", targets: ["backplane-probe"]),
@@ -65,6 +66,8 @@ let package = Package(
     // Device code and the plugins around it.
     kernels("CPUKernels", path: "Kernels/CPU"),
     plugin("BackplaneCPU", path: "Plugins/CPU", ["CPUKernels", "BackplanePluginKit", "BackplaneABI"]),
+    kernels("NPUStubEngine", path: "Kernels/NPUStub"),
+    plugin("BackplaneNPUStub", path: "Plugins/NPUStub", ["NPUStubEngine", "BackplanePluginKit", "BackplaneABI"]),
     .target(name: "OpenCLKernels", path: "Kernels/OpenCL/host", publicHeadersPath: "include", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     plugin("BackplaneOpenCL", path: "Plugins/OpenCL", ["OpenCLKernels", "BackplaneKernelKit", "BackplanePluginKit", "BackplaneABI"]),
     // Tests.
