@@ -32,7 +32,8 @@ private func spec_abs() -> OperatorSpec {
       "y = |x|",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(metamorphic: ["scale_pow2"]))
 }
 
 private func spec_add() -> OperatorSpec {
@@ -82,7 +83,8 @@ private func spec_add_rms_norm() -> OperatorSpec {
     numerics: NumericsSpec(.composition),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 8, 16, 31, 33, 64, 127, 257, 640])],
-      attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])]))
+      attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])],
+      metamorphic: ["fused"]))
 }
 
 private func spec_argmax() -> OperatorSpec {
@@ -147,7 +149,7 @@ private func spec_attention() -> OperatorSpec {
       data: ["normal", "outlier", "ramp", "huge", "constant", "saturate", "zero_query", "nan", "inf", "sparse", "denormal", "masked_huge"],
       operands: [("mask", "mask"), ("sinks", "normal"), ("alibi_slopes", "slopes")],
       exact: ["saturate"],
-      metamorphic: ["kv_permutation", "gqa_repeat", "decode_rows", "padding_keys"]))
+      metamorphic: ["kv_permutation", "gqa_repeat", "decode_rows", "padding_keys", "chunked_prefill", "value_scale_pow2"]))
 }
 
 private func spec_cast() -> OperatorSpec {
@@ -278,7 +280,8 @@ private func spec_cumsum() -> OperatorSpec {
     numerics: NumericsSpec(.sum),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(attributes: [("axis", [.int(-1), .int(0), .int(1)])],
-      exact: ["int"]))
+      exact: ["int"],
+      metamorphic: ["scale_pow2"]))
 }
 
 private func spec_dequantize() -> OperatorSpec {
@@ -737,7 +740,7 @@ private func spec_matmul() -> OperatorSpec {
     conformance: ConformanceSpec(leading: [[], [1], [3], [2, 3]],
       extents: [("M", [1, 2, 3, 7, 8, 32, 77]), ("N", [1, 2, 5, 7, 16, 31, 33, 127, 257]), ("K", [1, 3, 7, 16, 31, 64, 127, 256, 257, 1057])],
       exact: ["int", "one_hot"],
-      metamorphic: ["scale_pow2", "rows_alone"]))
+      metamorphic: ["scale_pow2", "rows_alone", "row_blocks"]))
 }
 
 private func spec_matmul_gated() -> OperatorSpec {
@@ -770,7 +773,7 @@ private func spec_matmul_gated() -> OperatorSpec {
     conformance: ConformanceSpec(leading: [[], [1], [2, 3]],
       extents: [("M", [1, 2, 7, 32]), ("N", [1, 5, 16, 33, 127]), ("K", [1, 7, 64, 127, 256, 257])],
       exact: ["int"],
-      metamorphic: ["rows_alone"]))
+      metamorphic: ["rows_alone", "row_blocks", "fused"]))
 }
 
 private func spec_matmul_integer() -> OperatorSpec {
@@ -842,7 +845,8 @@ private func spec_merge_attention() -> OperatorSpec {
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(leading: [[], [1], [2]],
       extents: [("T", [1, 2, 7, 33]), ("H", [1, 3, 8]), ("E", [1, 16, 33, 64, 128])],
-      operands: [("a_lse", "lse"), ("b_lse", "lse")]))
+      operands: [("a_lse", "lse"), ("b_lse", "lse")],
+      metamorphic: ["split_kv"]))
 }
 
 private func spec_min() -> OperatorSpec {
@@ -894,7 +898,8 @@ private func spec_neg() -> OperatorSpec {
       "y = -x",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(metamorphic: ["scale_pow2"]))
 }
 
 private func spec_norm_matmul() -> OperatorSpec {
@@ -931,7 +936,7 @@ private func spec_norm_matmul() -> OperatorSpec {
       extents: [("M", [1, 2, 7, 32]), ("N", [1, 5, 16, 33, 127]), ("K", [1, 7, 64, 127, 256, 257])],
       attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])],
       data: ["normal", "int", "allpos", "outlier", "cancel", "constant", "last", "sparse", "nan"],
-      metamorphic: ["rows_alone"]))
+      metamorphic: ["rows_alone", "fused"]))
 }
 
 private func spec_pad() -> OperatorSpec {
@@ -1037,7 +1042,8 @@ private func spec_qkv_rope_cache() -> OperatorSpec {
     numerics: NumericsSpec(.composition, declares: ["act_block", "operand_round"]),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(data: ["normal", "allpos", "outlier", "negzero", "constant", "sparse", "last"],
-      operands: [("positions", "positions"), ("frequencies", "frequencies")]))
+      operands: [("positions", "positions"), ("frequencies", "frequencies")],
+      metamorphic: ["fused"]))
 }
 
 private func spec_qlinear_matmul() -> OperatorSpec {
@@ -1098,7 +1104,8 @@ private func spec_quantize_linear() -> OperatorSpec {
     numerics: NumericsSpec(.quantize),
     specialValues: ["nan": "counts as 0", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(data: ["normal", "huge", "int", "allpos", "halves", "negzero", "denormal", "constant", "nan", "inf"],
-      operands: [("scale", "scales"), ("zero_point", "zero_points")]))
+      operands: [("scale", "scales"), ("zero_point", "zero_points")],
+      metamorphic: ["quantize_again"]))
 }
 
 private func spec_reciprocal() -> OperatorSpec {
@@ -1163,7 +1170,8 @@ private func spec_reduce_max() -> OperatorSpec {
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[257]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]], [[4, 64, 3]], [[2, 1057]], [[2, 3, 4, 5]]],
-      attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])]))
+      attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])],
+      metamorphic: ["scale_pow2"]))
 }
 
 private func spec_reduce_mean() -> OperatorSpec {
@@ -1263,7 +1271,8 @@ private func spec_reduce_sum() -> OperatorSpec {
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[257]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]], [[4, 64, 3]], [[2, 1057]], [[2, 3, 4, 5]]],
       attributes: [("axes", [.ints([-1]), .ints([0]), .ints([]), .ints([0, 1]), .ints([1]), .ints([0, -1]), .ints([-2])]), ("keep_dims", [.int(0), .int(1)])],
-      exact: ["int"]))
+      exact: ["int"],
+      metamorphic: ["scale_pow2"]))
 }
 
 private func spec_relu() -> OperatorSpec {
@@ -1279,7 +1288,8 @@ private func spec_relu() -> OperatorSpec {
       "y = max(x, 0)",
     ],
     numerics: NumericsSpec(.exact),
-    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(metamorphic: ["scale_pow2"]))
 }
 
 private func spec_relu_squared() -> OperatorSpec {
@@ -1385,7 +1395,8 @@ private func spec_rms_norm_rope() -> OperatorSpec {
     conformance: ConformanceSpec(leading: [[], [1], [2]],
       extents: [("T", [1, 2, 7, 33]), ("H", [1, 3, 8]), ("D", [2, 6, 32, 64, 80, 128]), ("F", [1, 3, 16, 32, 40])],
       attributes: [("scale", [.float(1.0), .float(1.25)]), ("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])],
-      operands: [("positions", "angles"), ("frequencies", "frequencies")]))
+      operands: [("positions", "angles"), ("frequencies", "frequencies")],
+      metamorphic: ["fused"]))
 }
 
 private func spec_rotary_embedding() -> OperatorSpec {
@@ -1417,7 +1428,7 @@ private func spec_rotary_embedding() -> OperatorSpec {
       extents: [("T", [1, 2, 7, 33]), ("H", [1, 3, 8]), ("D", [2, 6, 32, 64, 80, 128]), ("F", [1, 3, 16, 32, 40])],
       attributes: [("scale", [.float(1.0), .float(1.25)])],
       operands: [("positions", "angles"), ("frequencies", "frequencies")],
-      metamorphic: ["rows_alone"]))
+      metamorphic: ["rows_alone", "inverse_rotation", "relative_position"]))
 }
 
 private func spec_round() -> OperatorSpec {
@@ -1760,7 +1771,8 @@ private func spec_tensor_scatter() -> OperatorSpec {
     conformance: ConformanceSpec(leading: [[], [1], [32], [3, 64], [2, 3, 32]],
       extents: [("S", [1, 2, 7, 33, 129]), ("T", [1, 2, 7, 17])],
       data: ["normal", "outlier", "constant", "sparse", "negzero"],
-      operands: [("positions", "positions")]))
+      operands: [("positions", "positions")],
+      metamorphic: ["quantize_again"]))
 }
 
 private func spec_topk() -> OperatorSpec {

@@ -32,7 +32,7 @@ let conformCommand = Command(
 let conformChildCommand = Command(
   name: "conform-child", summary: "Answer cases on standard input", positionals: ["[PLUGIN]"], options: [SharedOptions.device] + SharedOptions.runtime
 ) { arguments in
-  ChildLoop.run { InProcessExecutor(try ConformTarget(arguments).device()) }
+  ChildLoop.run { InProcessExecutor(try ConformTarget(arguments).device(), isChild: true) }
   return .success
 }
 
@@ -42,8 +42,7 @@ enum ConformVerbs {
     guard let level = OperatorSpec.Level(rawValue: arguments["level"] ?? "llm") else { throw UsageError("--level is core, llm or vision") }
     let ops = arguments.all("op").flatMap { $0.split(separator: ",").map(String.init) }
     if let unknown = ops.first(where: { OperatorSpec.named($0) == nil }) { throw UsageError("no operator '\(unknown)'") }
-    var ids = Suite.ids(level: level, ops: ops, size: size)
-    if let pattern = arguments["case"] { ids = ids.filter { Waivers.matches(pattern, $0) } }
+    let ids = Suite.ids(level: level, ops: ops, size: size, matching: arguments["case"] ?? "*")
     if arguments.has("list") { for id in ids { print(id) }; return .success }
     guard !ids.isEmpty else { throw UsageError("there are no such cases") }
     let waivers = try arguments["waivers"].map { try Waivers(file: $0) }
