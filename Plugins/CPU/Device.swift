@@ -4,24 +4,19 @@ import CPUKernels
 import Glibc
 
 /// The processor and its memory.
-final class Device: @unchecked Sendable {
-  let host: Host
+final class Device: PluginDevice, @unchecked Sendable {
   let catalogue: KernelCatalogue
   let workers: Int
-  /// Guards all semaphores and queues of the device.
-  let monitor = Monitor()
-  /// Guarded by `monitor`.
-  var queues: [Unmanaged<Queue>] = []
   private let instance: Instance
   private let memory = RecordMemory()
   private let description: bp_device_info
 
   init(_ instance: Instance) throws(PluginError) {
     self.instance = instance
-    host = instance.host
     catalogue = try KernelCatalogue(instance)
-    workers = host.workerCount
+    workers = instance.host.workerCount
     description = Device.describe(instance.isa, workers: workers, memory)
+    super.init(host: instance.host)
   }
 
   private static func describe(_ isa: UInt32, workers: Int, _ memory: RecordMemory) -> bp_device_info {
@@ -64,11 +59,11 @@ final class Device: @unchecked Sendable {
     return info
   }
 
-  func info(_ out: UnsafeMutablePointer<bp_device_info>) { writeRecord(description, to: out) }
+  override func info(_ out: UnsafeMutablePointer<bp_device_info>) { writeRecord(description, to: out) }
 
   // MARK: Capability
 
-  func query(_ graph: UnsafePointer<bp_graph>?, _ out: UnsafeMutableRawPointer?, _ stride: UInt32, _ count: UInt32) throws(PluginError) {
+  override func query(_ graph: UnsafePointer<bp_graph>?, _ out: UnsafeMutableRawPointer?, _ stride: UInt32, _ count: UInt32) throws(PluginError) {
     let graph = try GraphReader(graph)
     guard Int(count) <= graph.nodes.count else { throw .invalid("query: \(count) verdicts are asked for \(graph.nodes.count) nodes") }
     guard count == 0 || (out != nil && stride >= UInt32(MemoryLayout<bp_head>.size)) else { throw .invalid("query: no room for verdicts") }
@@ -106,7 +101,7 @@ final class Device: @unchecked Sendable {
   private var multiplyAddsPerNanosecond: Double { catalogue.isa == 0 ? 2 : catalogue.isa & UInt32(BP_CPU_AVX512) != 0 ? 60 : 30 }
 
   /// Every kernel that could run a node, best first; a `bp_config` may name one.
-  func variants(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ out: UnsafeMutableRawPointer?, _ stride: UInt32,
+  override func variants(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ out: UnsafeMutableRawPointer?, _ stride: UInt32,
                 _ count: UnsafeMutablePointer<UInt32>?) throws(PluginError) -> bp_status {
     let graph = try GraphReader(graph)
     guard let count, Int(node) < graph.nodes.count else { throw .invalid("variants: node \(node) of \(graph.nodes.count)") }
@@ -125,10 +120,20 @@ final class Device: @unchecked Sendable {
     return kernels.count > room ? BP_MORE : BP_OK
   }
 
+  // MARK: Memory and programs
+
+  override func createBuffer(_ source: UnsafePointer<bp_buffer_desc>?, _ out: UnsafeMutablePointer<bp_buffer?>?,
+                             _ info: UnsafeMutablePointer<bp_buffer_info>?) throws(PluginError) { try makeBuffer(source, out, info) }
+  override func destroyBuffer(_ handle: bp_buffer) { freeBuffer(handle) }
+  override func map(_ handle: bp_buffer?, _ offset: UInt64, _ length: UInt64, _ access: UInt32,
+                    _ out: UnsafeMutablePointer<UnsafeMutableRawPointer?>?) throws(PluginError) { try address(handle, offset, length, access, out) }
+  override func createProgram(_ source: UnsafePointer<bp_compile>) throws(PluginError) -> PluginProgram { try Program(self, source) }
+  override func work(_ submission: bp_submission) throws(PluginError) { try run(submission) }
+
   // MARK: Links
 
   /// Memory of this processor is used in place; what a peer maps for the host can be imported.
-  func link(_ mem: UInt32, _ peer: UnsafePointer<bp_device_info>?, _ peerMemory: UInt32, _ out: UnsafeMutablePointer<bp_link>?) throws(PluginError) {
+  override func link(_ mem: UInt32, _ peer: UnsafePointer<bp_device_info>?, _ peerMemory: UInt32, _ out: UnsafeMutablePointer<bp_link>?) throws(PluginError) {
     guard mem == 0, let peer, let out else { throw .invalid("link: memory \(mem) or an argument is missing") }
     let info = readRecord(peer, zero: bp_device_info())
     let types = try info.memory_types.records(zero: bp_memory_type(), named: "memory types")

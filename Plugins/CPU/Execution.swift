@@ -3,23 +3,8 @@ import BackplanePluginKit
 import CPUKernels
 
 extension Device {
-  /// Waits, copies, dispatches, signals; returns when all is done. On failure the semaphores to be signalled are failed.
-  func execute(_ source: UnsafePointer<bp_submission>?) throws(PluginError) {
-    guard let source else { throw .invalid("execute: no submission") }
-    let submission = readRecord(source, zero: bp_submission())
-    try checkChain(submission.h, of: "submission")
-    do throws(PluginError) {
-      if submission.waits.count > 0 { try wait(submission) }
-      try work(submission)
-    } catch {
-      if submission.signals.count > 0 { fail(submission.signals, error.record) }
-      throw error
-    }
-    if submission.signals.count > 0 { try signal(submission.signals) }
-  }
-
   /// The copies and dispatches of a submission, in order. Allocates nothing and takes no lock.
-  func work(_ submission: bp_submission) throws(PluginError) {
+  func run(_ submission: bp_submission) throws(PluginError) {
     for i in 0..<Int(submission.copies.count) {
       try copy((submission.copies.ptr + i * Int(submission.copies.stride)).assumingMemoryBound(to: bp_copy.self))
     }

@@ -8,8 +8,8 @@ let bufferAlignment: UInt64 = 64
 private let bufferTag: UInt32 = 0x2075_7063
 
 extension Device {
-  func createBuffer(_ source: UnsafePointer<bp_buffer_desc>?, _ out: UnsafeMutablePointer<bp_buffer?>?,
-                    _ info: UnsafeMutablePointer<bp_buffer_info>?) throws(PluginError) {
+  func makeBuffer(_ source: UnsafePointer<bp_buffer_desc>?, _ out: UnsafeMutablePointer<bp_buffer?>?,
+                  _ info: UnsafeMutablePointer<bp_buffer_info>?) throws(PluginError) {
     guard let source, let out else { throw .invalid("buffer_create: an argument is NULL") }
     let wanted = readRecord(source, zero: bp_buffer_desc())
     try checkChain(wanted.h, of: "buffer_create")
@@ -42,7 +42,7 @@ extension Device {
     writeRecord(description, to: info)
   }
 
-  func destroyBuffer(_ handle: bp_buffer) {
+  func freeBuffer(_ handle: bp_buffer) {
     let buffer = UnsafeMutablePointer<bp_cpu_buffer>(handle)
     if buffer.pointee.owned_bytes > 0 {
       host.free(UnsafeMutableRawPointer(buffer.pointee.data), bytes: buffer.pointee.owned_bytes, align: buffer.pointee.align, tag: bufferTag)
@@ -50,8 +50,8 @@ extension Device {
     buffer.deallocate()
   }
 
-  func map(_ handle: bp_buffer?, _ offset: UInt64, _ length: UInt64, _ access: UInt32,
-           _ out: UnsafeMutablePointer<UnsafeMutableRawPointer?>?) throws(PluginError) {
+  func address(_ handle: bp_buffer?, _ offset: UInt64, _ length: UInt64, _ access: UInt32,
+               _ out: UnsafeMutablePointer<UnsafeMutableRawPointer?>?) throws(PluginError) {
     guard let handle, let out else { throw .invalid("buffer_map: an argument is NULL") }
     let buffer = UnsafePointer<bp_cpu_buffer>(handle).pointee
     guard offset <= buffer.bytes, length <= buffer.bytes - offset else {

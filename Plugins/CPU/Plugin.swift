@@ -39,9 +39,9 @@ nonisolated(unsafe) private var pluginTable: bp_plugin = {
     guard let instance, let out, let functions else { throw .invalid("device_open: an argument is NULL") }
     guard index == 0 else { throw .invalid("device_open: device \(index) does not exist, there is 1") }
     out.pointee = makeHandle(try Device(object(instance, as: Instance.self)))
-    functions.pointee = withUnsafePointer(to: &deviceFunctions) { $0 }
+    functions.pointee = deviceFunctionTable()
   } }
-  table.device_close = { if let device = $0 { _ = take(device, as: Device.self) } }
+  table.device_close = { if let device = $0 { _ = take(device, as: PluginDevice.self) } }
   return table
 }()
 

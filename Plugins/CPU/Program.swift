@@ -3,7 +3,7 @@ import BackplanePluginKit
 import CPUKernels
 
 /// A compiled graph: immutable, so that it may be in flight many times.
-final class Program: @unchecked Sendable {
+final class Program: PluginProgram, @unchecked Sendable {
   let device: Device
   /// Points into `memory`.
   let compiled: bp_cpu_program
@@ -48,9 +48,10 @@ final class Program: @unchecked Sendable {
                           stride: UInt32(MemoryLayout<bp_placement>.stride))
     let pairs = workspace.aliases.map { bp_alias(h: head(bp_alias.self, BP_ST_ALIAS), input: UInt32($0.input), output: UInt32($0.output)) }
     aliases = bp_array(ptr: UnsafeRawPointer(memory.copy(pairs)), count: UInt32(pairs.count), stride: UInt32(MemoryLayout<bp_alias>.stride))
+    super.init()
   }
 
-  func info(_ out: UnsafeMutablePointer<bp_program_info>) {
+  override func info(_ out: UnsafeMutablePointer<bp_program_info>) {
     var info = bp_program_info()
     info.workspace_bytes = compiled.workspace_bytes
     info.workspace_align = compiled.workspace_align

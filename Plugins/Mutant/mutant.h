@@ -14,7 +14,9 @@ enum { MAX_IN = 16, MAX_OUT = 2, ALIGN = 64, TAG = 0x6d757461, MAX_SCRATCH = 16 
 
 /* The fault of the calling thread's work; execute and query set it. A fault of an operator is on for its nodes only. */
 extern _Thread_local int mutant_active;
+#ifndef FAULT /* -DFAULT(id)=0: without any */
 #define FAULT(id) (mutant_active == (id))
+#endif
 
 /* ---- tensors at run time ---- */
 

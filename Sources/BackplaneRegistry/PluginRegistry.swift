@@ -52,6 +52,12 @@ public final class PluginRegistry: Sendable {
 
   public static var standardCachePath: String? { ProbeCache.standardPath() }
 
+  /// Where what can be made again is kept: `$XDG_CACHE_HOME/backplane`, or under `~/.cache`; nil where there is no home.
+  public static func cacheFolder(_ environment: [String: String]) -> String? {
+    let cache = environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? environment["HOME"].map { $0 + "/.cache" }
+    return cache.flatMap { $0.hasPrefix("/") ? $0 + "/backplane" : nil }
+  }
+
   /// Everything that was found, in search order, and why what cannot be used cannot.
   public var entries: [PluginEntry] { items.withLock { $0.map(\.entry) } }
 

@@ -13,10 +13,8 @@ struct ProbeCache {
   /// Nil: nothing is kept.
   var path: String?
 
-  /// `$XDG_CACHE_HOME/backplane/probe.json`, or under `~/.cache`.
   static func standardPath(environment: [String: String] = ProcessInfo.processInfo.environment) -> String? {
-    let cache = environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? environment["HOME"].map { $0 + "/.cache" }
-    return cache.flatMap { $0.hasPrefix("/") ? $0 + "/backplane/probe.json" : nil }
+    PluginRegistry.cacheFolder(environment).map { $0 + "/probe.json" }
   }
 
   /// Changes when drivers or libraries are installed, after a reboot, or with another version of this host: answers from before

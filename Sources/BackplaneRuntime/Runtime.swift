@@ -37,10 +37,20 @@ public final class Runtime: Sendable {
   public init(_ options: Options = Options()) {
     let settings = PluginHost.settings(from: options.environment).merging(options.settings) { _, explicit in explicit }
     let pool = ThreadPool(workers: options.threads ?? settings["runtime.threads"].flatMap { Int($0) })
-    host = PluginHost(pool: pool, settings: settings, logLevel: options.logLevel, log: options.log)
+    let blobs = Runtime.blobStore(settings: settings, environment: options.environment) { [log = options.log] text in
+      log(LogMessage(level: .warning, category: "cache", text: text))
+    }
+    host = PluginHost(pool: pool, settings: settings, blobs: blobs, logLevel: options.logLevel, log: options.log)
     let search = options.searchesForPlugins
       ? PluginSearch(explicit: options.pluginPaths, environment: options.environment) : PluginSearch.only(options.pluginPaths)
     registry = PluginRegistry(host: host.services, search: search, policy: options.probe)
+  }
+
+  /// The blob store that settings name: "cache.directory" (`BACKPLANE_CACHE_DIRECTORY`; "none" for no store) and "cache.limit" in bytes.
+  public static func blobStore(settings: [String: String], environment: [String: String], report: @escaping @Sendable (String) -> Void) -> BlobStore? {
+    guard let directory = settings["cache.directory"] ?? BlobStore.standardDirectory(environment), directory.hasPrefix("/") else { return nil }
+    guard let limit = settings["cache.limit"].flatMap({ Int($0) }), limit > 0 else { return BlobStore(directory: directory, report: report) }
+    return BlobStore(directory: directory, limit: limit, report: report)
   }
 
   /// The host's table outlives the runtime; its threads do not. What still runs then runs on its caller's thread.

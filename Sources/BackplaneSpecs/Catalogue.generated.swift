@@ -149,7 +149,8 @@ private func spec_attention() -> OperatorSpec {
       data: ["normal", "outlier", "ramp", "huge", "constant", "saturate", "zero_query", "nan", "inf", "sparse", "denormal", "masked_huge"],
       operands: [("mask", "mask"), ("sinks", "normal"), ("alibi_slopes", "slopes")],
       exact: ["saturate"],
-      metamorphic: ["kv_permutation", "gqa_repeat", "decode_rows", "padding_keys", "chunked_prefill", "value_scale_pow2"]))
+      metamorphic: ["kv_permutation", "gqa_repeat", "decode_rows", "padding_keys", "chunked_prefill", "value_scale_pow2"],
+      require: ["attention/q=f32.1x2x8x32/k=f16.1x31x4x32/v=q8_0.1x31x4x96/alibi_slopes=f32.8/scale=0.125/causal=1/window=5/data=inf/mem=strided"]))
 }
 
 private func spec_cast() -> OperatorSpec {

@@ -6,11 +6,11 @@ import Foundation
 struct BackplaneCommand {
   static let commands: [Command] = [
     devicesCommand, runCommand, tokenizeCommand, opsCommand, explainCommand, verifyCommand, conformCommand, benchCommand, modelCommand, manifestCommand,
-    generateCommand,
+    cacheCommand, generateCommand,
   ]
 
   /// Started by other commands, not by people.
-  static let internalCommands: [Command] = [conformChildCommand]
+  static let internalCommands: [Command] = [conformChildCommand, mutationChildCommand]
 
   static func main() {
     signal(SIGPIPE, SIG_DFL)

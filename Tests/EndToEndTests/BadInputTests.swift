@@ -51,6 +51,12 @@ import Testing
     try expectRefusal(run(Tool.scratch.path), saying: "directory")
   }
 
+  @Test func mutationRunsSayWhatTheyLack() throws {
+    try expectRefusal(["conform", "mutation", "--sources", Tool.scratch.path], saying: "Plugins/Mutant", "--plugin")
+    try expectRefusal(["conform", "mutation", "--op", "warp"], saying: "warp", status: 2)
+    try expectRefusal(["conform", "mutation", "--plugin", "/nowhere/libmutant.so"], saying: "/nowhere/libmutant.so")
+  }
+
   @Test func unknownDevicesAreNamedWithTheKnownOnes() throws {
     try expectRefusal(["run", Tool.synthetic("llama"), "--prompt", "x", "--device", "warp"], saying: "warp", "cpu")
   }

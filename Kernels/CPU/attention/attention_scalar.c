@@ -49,7 +49,7 @@ static void run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t e
       float s = dot(q, row, p.d) * p.scale;
       if (p.softcap > 0) s = p.softcap * tanhf(s / p.softcap);
       scores[j] = s += m + slope * (float)(j - (t + p.s - p.t));
-      if (!(s <= most)) most = s; // a NaN becomes the maximum, and so the result
+      if (most == most && !(s <= most)) most = s; // a NaN becomes the maximum, stays it, and so is the result
     }
     float total = 0, sink = p.sinks ? bp_vector_at(p.sinks, h) : -INFINITY;
     if (sink > most) most = sink;

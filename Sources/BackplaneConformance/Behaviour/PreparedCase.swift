@@ -69,12 +69,16 @@ final class PreparedCase {
   let prepared: PreparedGraph
 
   /// Nil when the device does not support the case.
-  init?(_ id: CaseID, _ device: Device, sharing other: PreparedCase? = nil) throws(BackplaneError) {
-    self.id = id
-    let made = try CaseGraph(id)
+  convenience init?(_ id: CaseID, _ device: Device, sharing other: PreparedCase? = nil) throws(BackplaneError) {
+    try self.init(try ReferenceCase(id), device, sharing: other)
+  }
+
+  init?(_ reference: ReferenceCase, _ device: Device, sharing other: PreparedCase? = nil) throws(BackplaneError) {
+    id = reference.id
+    let made = reference.made
     let operands = made.inputs.compactMap { $0?.id }
     do throws(BackplaneError) {
-      prepared = try PreparedGraph(made.graph, Dictionary(zip(operands, DataGenerator(id: id).make())) { first, _ in first }, symbols: made.symbols, device,
+      prepared = try PreparedGraph(made.graph, Dictionary(zip(operands, reference.data)) { first, _ in first }, symbols: made.symbols, device,
                                    sharing: other?.prepared.program)
     } catch {
       guard error.kind == .unsupported, try device.query(try ABIGraph(made.graph)).first?.isSupported != true else { throw error }

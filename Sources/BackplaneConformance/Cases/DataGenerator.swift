@@ -16,6 +16,7 @@ import BackplaneSpecs
 /// zero_query  every key has the same weight         masked_huge  what a mask hides is enormous
 /// tiny        products are subnormal
 /// halves      multiples of 1/2: ties of rounding    special   every odd number there is
+/// uniform     between -1 and 1, as many suites do
 ///
 /// Operands with a meaning of their own: mask, indices, positions, angles, frequencies, slopes, scales, large_scales, zero_points,
 /// exponents, lse, draws.
@@ -38,7 +39,7 @@ struct DataGenerator {
     let spec = id.spec
     let kind = spec.conformance.operands.first { $0.name == spec.inputs[k].name }?.data ?? id.data
     if tensor.format.isBlock {
-      if ["saturate", "zero_query"].contains(kind), let bytes = try? ReferenceTensor(tensor.format, tensor.shape, values: numbers(tensor, kind, k, &random)).encoded() {
+      if ["saturate", "zero_query", "uniform"].contains(kind), let bytes = try? ReferenceTensor(tensor.format, tensor.shape, values: numbers(tensor, kind, k, &random)).encoded() {
         return bytes
       }
       return BlockData.bytes(tensor.format, count: tensor.count, kind: kind, &random)
@@ -96,6 +97,7 @@ struct DataGenerator {
     switch kind {
     case "int": return each { i, random in i % columns % 32 == 0 && k == 0 ? 127 * random.sign() : Double(random.in_(-8...8)) }
     case "allpos": return each { _, random in random.uniform(0.5, 2) }
+    case "uniform": return each { _, random in random.uniform(-1, 1) }
     case "outlier": return each { i, random in random.normal() * (i % columns % 61 == min(columns - 1, 5) ? 200 : 1) }
     case "cancel":
       var values = each { _, random in random.normal() * 64 }

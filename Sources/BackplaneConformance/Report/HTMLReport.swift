@@ -5,7 +5,33 @@ import BackplaneCore
 public enum HTMLReport {
   private static func e(_ text: String) -> String { JUnitReport.escape(text) }
 
-  public static func text(_ report: Report) -> String {
+  /// A whole page: title, a verdict in green or red, and what follows it.
+  static func page(_ title: String, isGood: Bool, verdict: String, _ body: String) -> String {
+    """
+    <!doctype html>
+    <html lang="en"><meta charset="utf-8"><title>\(e(title))</title>
+    <style>
+    body { font: 14px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 76em; padding: 0 1em; color: #1a1a1a; background: #fff }
+    h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em } h3 { font-size: 1em }
+    .verdict { padding: .4em .8em; border-radius: 4px; display: inline-block; color: #fff; background: \(isGood ? "#1b7f3b" : "#b3261e") }
+    table { border-collapse: collapse } td, th { padding: .15em .6em; text-align: left; vertical-align: top }
+    th { font-weight: 600; position: sticky; top: 0; background: #fff }
+    .map td { text-align: right; border: 1px solid #fff; min-width: 3.6em; font-variant-numeric: tabular-nums }
+    .map td:first-child { text-align: left } .none { color: #aaa } .x { background: #b3261e; color: #fff; font-weight: 600 }
+    code { font: 12px/1.4 ui-monospace, monospace; overflow-wrap: anywhere } .failure { border-left: 3px solid #b3261e; padding: .2em .8em; margin: .6em 0 }
+    small { color: #666 }
+    @media (prefers-color-scheme: dark) { body, th { background: #161616; color: #e4e4e4 } .map td { border-color: #161616 } .map td[style] { color: #111 } .none { color: #666 !important } }
+    </style>
+    <h1>\(e(title))</h1>
+    <p class="verdict">\(e(verdict))</p>
+    \(body)
+    </html>
+
+    """
+  }
+
+  /// - Parameter mutation: The suite's own figure, as a section of the report.
+  public static func text(_ report: Report, mutation: MutationReport? = nil) -> String {
     let subject = report.subject
     let bad = report.results.filter(\.isBad)
     var rows: [(String, String)] = [
@@ -16,23 +42,7 @@ public enum HTMLReport {
       ("results", report.counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")),
     ]
     rows += subject.properties.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-    return """
-      <!doctype html>
-      <html lang="en"><meta charset="utf-8"><title>Conformance of \(e(subject.device))</title>
-      <style>
-      body { font: 14px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 76em; padding: 0 1em; color: #1a1a1a; background: #fff }
-      h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
-      .verdict { padding: .4em .8em; border-radius: 4px; display: inline-block; color: #fff; background: \(report.conformant ? "#1b7f3b" : "#b3261e") }
-      table { border-collapse: collapse } td, th { padding: .15em .6em; text-align: left; vertical-align: top }
-      th { font-weight: 600; position: sticky; top: 0; background: #fff }
-      .map td { text-align: right; border: 1px solid #fff; min-width: 3.6em; font-variant-numeric: tabular-nums }
-      .map td:first-child { text-align: left } .none { color: #aaa } .x { background: #b3261e; color: #fff; font-weight: 600 }
-      code { font: 12px/1.4 ui-monospace, monospace; overflow-wrap: anywhere } .failure { border-left: 3px solid #b3261e; padding: .2em .8em; margin: .6em 0 }
-      small { color: #666 }
-      @media (prefers-color-scheme: dark) { body, th { background: #161616; color: #e4e4e4 } .map td { border-color: #161616; color: #111 } .map td:first-child { color: #e4e4e4 } .none { color: #666 !important } }
-      </style>
-      <h1>Conformance of \(e(subject.device))</h1>
-      <p class="verdict">\(e(report.verdict))</p>
+    return page("Conformance of \(subject.device)", isGood: report.conformant, verdict: report.verdict, """
       <table>\(rows.map { "<tr><th>\(e($0.0))</th><td>\(e($0.1))</td></tr>" }.joined())</table>
       <h2>Largest error as a fraction of its bound</h2>
       <p><small>By operator and the formats of its operands. A number up to 1 is within the bound; ✕ counts failures; – is not supported.</small></p>
@@ -40,9 +50,8 @@ public enum HTMLReport {
       <h2>\(bad.isEmpty ? "No failures" : "\(bad.count) failures")</h2>
       \(bad.prefix(500).map { failure($0, report) }.joined(separator: "\n"))
       \(bad.count > 500 ? "<p>… and \(bad.count - 500) more; the JSON report has all.</p>" : "")
-      </html>
-
-      """
+      \(mutation.map { "<h2>How much the suite finds</h2>" + MutationHTML.section($0) } ?? "")
+      """)
   }
 
   private static func failure(_ result: CaseResult, _ report: Report) -> String {

@@ -6,8 +6,8 @@ import Synchronization
 
 /// What plugins may call: memory, threads, log, settings, stores, clock.
 ///
-/// The table and this object behind it live as long as the process, because a plugin may use them that long. Blob and tuning stores
-/// are in memory in this version: what a plugin puts there is gone with the process.
+/// The table and this object behind it live as long as the process, because a plugin may use them that long. Blobs are kept on disk
+/// where a ``BlobStore`` is given; else they, and tuning records, are gone with the process.
 public final class PluginHost: @unchecked Sendable {
   /// For the registry, which gives each plugin its copy.
   public private(set) var services: HostServices
@@ -17,15 +17,19 @@ public final class PluginHost: @unchecked Sendable {
   private let settings: Mutex<[String: PermanentText]>
   private let logHandler: Mutex<LogHandler>
   private let faultHandler: Mutex<@Sendable (BackplaneError) -> Void>
+  private let blobs: BlobStore?
   private let store = MemoryStore()
+  private let warnedOfStore = Atomic<Bool>(false)
   private let logLevel: Atomic<UInt32>
 
   /// - Parameters:
   ///   - settings: Keys such as "cpu.isa". They win over the environment's `BACKPLANE_CPU_ISA`.
+  ///   - blobs: Where plugins keep compiled programs and packed weights between runs.
   ///   - log: Told what plugins say at `logLevel` or above it.
-  public init(pool: ThreadPool, settings: [String: String] = [:], environment: [String: String] = [:],
+  public init(pool: ThreadPool, settings: [String: String] = [:], environment: [String: String] = [:], blobs: BlobStore? = nil,
               logLevel: LogLevel = .warning, log: @escaping LogHandler = LogMessage.writeToStandardError) {
     self.pool = pool
+    self.blobs = blobs
     let all = PluginHost.settings(from: environment).merging(settings) { _, explicit in explicit }
     self.settings = Mutex(all.mapValues { PermanentText($0) })
     self.logLevel = Atomic(logLevel.rawValue)
@@ -72,6 +76,39 @@ public final class PluginHost: @unchecked Sendable {
 
   fileprivate func isLogged(_ level: UInt32) -> Bool { level <= logLevel.load(ordering: .relaxed) }
 
+  // MARK: Stores
+
+  /// The pin is the object that keeps the bytes, retained.
+  private func getStored(_ store: UInt32, _ key: bp_span, _ out: inout bp_span, _ pin: inout UnsafeMutableRawPointer?) -> bp_status {
+    let found: UnsafeRawBufferPointer, owner: AnyObject
+    if store == BP_STORE_BLOB, let blobs {
+      guard let blob = blobs.get(bytes(key)) else { return BP_E_INVALID }
+      (found, owner) = (blob.bytes, blob)
+    } else {
+      guard let value = self.store.get(store, bytes(key)) else { return BP_E_INVALID }
+      (found, owner) = (UnsafeRawBufferPointer(value.bytes), value)
+    }
+    out = bp_span(ptr: found.baseAddress, len: UInt64(found.count))
+    pin = Unmanaged.passRetained(owner).toOpaque()
+    return BP_OK
+  }
+
+  /// A blob that cannot be kept is made again the next time: a warning, once.
+  private func putStored(_ store: UInt32, _ key: bp_span, _ value: bp_span) -> bp_status {
+    let (key, value) = (bytes(key), bytes(value))
+    guard store == BP_STORE_BLOB, let blobs else {
+      self.store.put(store, key, value)
+      return BP_OK
+    }
+    do throws(BackplaneError) {
+      try blobs.put(key, value)
+      return BP_OK
+    } catch {
+      if !warnedOfStore.exchange(true, ordering: .relaxed) { log(LogMessage(level: .warning, category: "cache", text: "\(error); going on without")) }
+      return error.nativeCode == Int64(ENOSPC) ? BP_E_OOM_HOST : BP_E_INTERNAL
+    }
+  }
+
   // MARK: The table
 
   private func makeTable() -> bp_host {
@@ -104,9 +141,12 @@ public final class PluginHost: @unchecked Sendable {
       out?.pointee = name.record
       return BP_OK
     }
-    table.store_get = { context, store, key, out, pin in host(context) { $0.store.get(store, key, out, pin) } }
-    table.store_put = { context, store, key, value, _ in host(context) { $0.store.put(store, key, value) } }
-    table.store_unpin = { context, pin in host(context) { $0.store.unpin(pin) } }
+    table.store_get = { context, store, key, out, pin in
+      guard let out, let pin else { return BP_E_INVALID }
+      return host(context) { $0.getStored(store, key, &out.pointee, &pin.pointee) }
+    }
+    table.store_put = { context, store, key, value, _ in host(context) { $0.putStored(store, key, value) } }
+    table.store_unpin = { _, pin in if let pin { Unmanaged<AnyObject>.fromOpaque(pin).release() } }
     table.cancelled = { _, token in token.map { CancellationToken.Flag(raw: $0).isSet } ?? false ? 1 : 0 }
     table.now_ns = { _ in monotonicNanoseconds() }
     table.report_fault = { context, _, error in
@@ -138,6 +178,10 @@ private func host<R>(_ context: UnsafeMutableRawPointer?, _ body: (PluginHost) -
 private func text(_ string: bp_str) -> String {
   guard let start = string.ptr else { return "" }
   return String(decoding: UnsafeRawBufferPointer(start: start, count: Int(min(string.len, 65536))), as: UTF8.self)
+}
+
+private func bytes(_ span: bp_span) -> UnsafeRawBufferPointer {
+  UnsafeRawBufferPointer(start: span.ptr, count: span.ptr == nil ? 0 : Int(clamping: span.len))
 }
 
 private func namedValues(_ fields: UnsafePointer<bp_array>?) -> [(name: String, value: String)] {

@@ -5,7 +5,7 @@ import Foundation
 
 let conformCommand = Command(
   name: "conform", summary: "Prove a plugin right: every case of the specs, judged by derived bounds",
-  positionals: ["[PLUGIN|replay CASE|diff A B|verify REPORT]", "[…]", "[…]"],
+  positionals: ["[PLUGIN|replay CASE|diff A B|verify REPORT|mutation]", "[…]", "[…]"],
   options: [
     SharedOptions.device, Option("level", "LEVEL", "core, llm (default) or vision"),
     Option("op", "NAME", "only this operator; may be given again, or several with commas"),
@@ -18,12 +18,17 @@ let conformCommand = Command(
     Option("list", nil, "print the IDs of the cases and run none"), Option("json", "FILE", "write the report"),
     Option("junit", "FILE", "write the report as JUnit XML"), Option("html", "FILE", "write the report as one HTML file"),
     Option("output", "FOLDER", "replay: where the .npy files go (default: here)"),
+    Option("mutation", "FILE", "put what `conform mutation --json` wrote into the HTML report"),
+    Option("sources", "FOLDER", "mutation: the checkout with Plugins/Mutant (default: found from here or from the tool)"),
+    Option("no-rules", nil, "mutation: without the simple rules of other suites"),
+    Option("verbose", nil, "mutation: also by operator, and which case showed each fault"),
   ] + SharedOptions.runtime
 ) { arguments in
   switch arguments.positionals.first {
   case "replay": try ConformVerbs.replay(arguments)
   case "diff": try ConformVerbs.diff(arguments)
   case "verify": try ConformVerbs.verify(arguments)
+  case "mutation": try ConformVerbs.mutation(arguments)
   default: try ConformVerbs.run(arguments)
   }
 }
@@ -38,10 +43,10 @@ let conformChildCommand = Command(
 
 enum ConformVerbs {
   static func run(_ arguments: Arguments) throws -> ExitCode {
-    let size: CaseList.Size = arguments.has("quick") ? .quick : arguments.has("full") ? .full : .standard
+    let size = size(arguments)
+    let mutation = try arguments["mutation"].map { try readMutation($0) }
     guard let level = OperatorSpec.Level(rawValue: arguments["level"] ?? "llm") else { throw UsageError("--level is core, llm or vision") }
-    let ops = arguments.all("op").flatMap { $0.split(separator: ",").map(String.init) }
-    if let unknown = ops.first(where: { OperatorSpec.named($0) == nil }) { throw UsageError("no operator '\(unknown)'") }
+    let ops = try operators(arguments)
     let ids = Suite.ids(level: level, ops: ops, size: size, matching: arguments["case"] ?? "*")
     if arguments.has("list") { for id in ids { print(id) }; return .success }
     guard !ids.isEmpty else { throw UsageError("there are no such cases") }
@@ -58,12 +63,21 @@ enum ConformVerbs {
                         seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18)
     if let file = arguments["json"] { try write(report.json(), to: file) }
     if let file = arguments["junit"] { try write(Data(JUnitReport.text(report).utf8), to: file) }
-    if let file = arguments["html"] { try write(Data(HTMLReport.text(report).utf8), to: file) }
+    if let file = arguments["html"] { try write(Data(HTMLReport.text(report, mutation: mutation).utf8), to: file) }
     ConformText.print(report)
     return report.conformant ? .success : .checkFailed
   }
 
-  private static func write(_ data: Data, to path: String) throws {
+  static func size(_ arguments: Arguments) -> CaseList.Size { arguments.has("quick") ? .quick : arguments.has("full") ? .full : .standard }
+
+  /// What `--op` names.
+  static func operators(_ arguments: Arguments, beside others: [String] = []) throws -> [String] {
+    let ops = arguments.all("op").flatMap { $0.split(separator: ",").map(String.init) }
+    if let unknown = ops.first(where: { OperatorSpec.named($0) == nil && !others.contains($0) }) { throw UsageError("no operator '\(unknown)'") }
+    return ops
+  }
+
+  static func write(_ data: Data, to path: String) throws {
     do { try data.write(to: URL(fileURLWithPath: path)) } catch {
       throw BackplaneError(.file, "cannot be written: \(error.localizedDescription)", subject: path)
     }
@@ -89,7 +103,7 @@ enum ConformVerbs {
     return ParallelRun(ids).run(jobs: jobs, make: { ChildRunner(executable: tool, arguments: words, timeout: .seconds(timeout)) }) { progress.show($0) }
   }
 
-  private static func ownPath() throws -> String {
+  static func ownPath() throws -> String {
     guard let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else {
       throw BackplaneError(.file, "the tool does not find its own file", hint: "use --in-process")
     }

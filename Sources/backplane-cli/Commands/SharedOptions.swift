@@ -12,16 +12,23 @@ enum SharedOptions {
   static let json = Option("json", nil, "print one JSON object as the last line")
   static let runtime = [threads, plugin, set]
 
+  /// What `--set` says.
+  static func settings(_ arguments: Arguments) throws -> [String: String] {
+    var settings: [String: String] = [:]
+    for setting in arguments.all("set") {
+      let parts = setting.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else { throw UsageError("--set takes KEY=VALUE, not '\(setting)'") }
+      settings[parts[0]] = parts[1]
+    }
+    return settings
+  }
+
   /// A runtime as the command line asks, with the oracle registered as device `reference`.
   static func makeRuntime(_ arguments: Arguments, adding libraries: [String] = []) throws -> Runtime {
     var options = Runtime.Options()
     options.threads = try arguments.int("threads", 1...1024)
     options.pluginPaths = libraries + arguments.all("plugin").map { URL(fileURLWithPath: $0).standardizedFileURL.path }
-    for setting in arguments.all("set") {
-      let parts = setting.split(separator: "=", maxSplits: 1).map(String.init)
-      guard parts.count == 2 else { throw UsageError("--set takes KEY=VALUE, not '\(setting)'") }
-      options.settings[parts[0]] = parts[1]
-    }
+    options.settings = try settings(arguments)
     let runtime = Runtime(options)
     try runtime.register(inProcess: ReferencePlugin.table)
     return runtime

@@ -1,13 +1,12 @@
 import BackplaneABI
-import BackplanePluginKit
 
 /// A timeline: a counter that only grows, or has failed for good. Guarded by its device's monitor.
 final class Semaphore: @unchecked Sendable {
-  unowned let device: Device
+  unowned let device: PluginDevice
   var value: UInt64
   var failure: bp_error?
 
-  init(_ device: Device, initial: UInt64) {
+  init(_ device: PluginDevice, initial: UInt64) {
     self.device = device
     value = initial
   }
@@ -16,7 +15,7 @@ final class Semaphore: @unchecked Sendable {
 /// How far the points of a wait are.
 enum Progress { case reached, pending, poisoned(bp_error) }
 
-extension Device {
+extension PluginDevice {
   /// Call with the monitor locked. A failed semaphore decides at once.
   func progress(_ points: bp_array, any: Bool = false) -> Progress {
     var reached = 0

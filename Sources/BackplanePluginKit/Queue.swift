@@ -1,5 +1,4 @@
 import BackplaneABI
-import BackplanePluginKit
 
 /// Submissions that run one after the other on the host's pool.
 ///
@@ -8,14 +7,14 @@ import BackplanePluginKit
 final class Queue: @unchecked Sendable {
   private static let depth = 64
 
-  let device: Device
+  let device: PluginDevice
   // Guarded by the device's monitor.
   private var slots: [SubmissionCopy] = []
   private var first = 0, count = 0
   /// A task is posted or running.
   private var isActive = false
 
-  init(_ device: Device) {
+  init(_ device: PluginDevice) {
     self.device = device
     slots = (0..<Queue.depth).map { _ in SubmissionCopy() }
     device.monitor.locked { device.queues.append(Unmanaged.passUnretained(self)) }
@@ -81,7 +80,7 @@ final class Queue: @unchecked Sendable {
   }
 }
 
-extension Device {
+extension PluginDevice {
   /// Posts a task for each queue whose first submission may start now.
   func startQueues() {
     while let queue = monitor.locked({ queues.first { $0._withUnsafeGuaranteedRef { $0.claim() } } }) {

@@ -1,11 +1,12 @@
-import BackplaneABI
-import BackplanePluginKit
-import CPUKernels
+public import BackplaneABI
 
 // The device's functions as the ABI's table: each finds the object behind its handle and turns what it throws into a record.
 
+/// The table of every ``PluginDevice``; it lives as long as the process.
+public func deviceFunctionTable() -> UnsafePointer<bp_device_fns> { withUnsafePointer(to: &deviceFunctions) { $0 } }  // a global's address is stable
+
 /// Written once, when the first device is opened.
-nonisolated(unsafe) var deviceFunctions: bp_device_fns = {
+nonisolated(unsafe) private var deviceFunctions: bp_device_fns = {
   var table = bp_device_fns()
   table.h = head(bp_device_fns.self, BP_ST_DEVICE_FNS)
   table.addBase()
@@ -18,37 +19,38 @@ extension bp_device_fns {
   fileprivate mutating func addBase() {
     info = { device, out, error in withError(error) { () throws(PluginError) in
       guard let out else { throw .invalid("info: no place for the answer") }
-      try Device.behind(device).info(out)
+      try PluginDevice.behind(device).info(out)
     } }
     query = { device, graph, out, stride, count, error in withError(error) { () throws(PluginError) in
-      try Device.behind(device).query(graph, UnsafeMutableRawPointer(out), stride, count)
+      try PluginDevice.behind(device).query(graph, UnsafeMutableRawPointer(out), stride, count)
     } }
     buffer_create = { device, desc, out, info, error in withError(error) { () throws(PluginError) in
-      try Device.behind(device).createBuffer(desc, out, info)
+      try PluginDevice.behind(device).createBuffer(desc, out, info)
     } }
-    buffer_destroy = { device, buffer in if let device, let buffer { object(device, as: Device.self).destroyBuffer(buffer) } }
+    buffer_destroy = { device, buffer in if let device, let buffer { object(device, as: PluginDevice.self).destroyBuffer(buffer) } }
     buffer_map = { device, buffer, offset, length, access, out, error in withError(error) { () throws(PluginError) in
-      try Device.behind(device).map(buffer, offset, length, access, out)
+      try PluginDevice.behind(device).map(buffer, offset, length, access, out)
     } }
-    buffer_unmap = { _, buffer, error in withError(error) { () throws(PluginError) in
-      if buffer == nil { throw .invalid("buffer_unmap: no buffer") }
+    buffer_unmap = { device, buffer, error in withError(error) { () throws(PluginError) in
+      guard let buffer else { throw .invalid("buffer_unmap: no buffer") }
+      try PluginDevice.behind(device).unmap(buffer)
     } }
     program_create = { device, compile, out, error in withError(error) { () throws(PluginError) in
       guard let compile, let out else { throw .invalid("program_create: an argument is NULL") }
-      out.pointee = makeHandle(try Program(Device.behind(device), compile))
+      out.pointee = makeHandle(try PluginDevice.behind(device).createProgram(compile))
     } }
     program_info = { program, out, error in withError(error) { () throws(PluginError) in
       guard let program, let out else { throw .invalid("program_info: an argument is NULL") }
-      object(program, as: Program.self).info(out)
+      object(program, as: PluginProgram.self).info(out)
     } }
-    program_destroy = { if let program = $0 { _ = take(program, as: Program.self) } }
-    execute = { device, submission, error in withError(error) { () throws(PluginError) in try Device.behind(device).execute(submission) } }
+    program_destroy = { if let program = $0 { _ = take(program, as: PluginProgram.self) } }
+    execute = { device, submission, error in withError(error) { () throws(PluginError) in try PluginDevice.behind(device).execute(submission) } }
   }
 
   fileprivate mutating func addQueues() {
     queue_create = { device, index, out, error in withError(error) { () throws(PluginError) in
       guard let out else { throw .invalid("queue_create: no place for the queue") }
-      out.pointee = makeHandle(Queue(try Device.behind(device)))
+      out.pointee = makeHandle(Queue(try PluginDevice.behind(device)))
     } }
     queue_destroy = { if let queue = $0 { take(queue, as: Queue.self).close() } }
     submit = { queue, submission, error in
@@ -61,7 +63,7 @@ extension bp_device_fns {
     }
     sem_create = { device, initial, out, error in withError(error) { () throws(PluginError) in
       guard let out else { throw .invalid("sem_create: no place for the semaphore") }
-      out.pointee = makeHandle(Semaphore(try Device.behind(device), initial: initial))
+      out.pointee = makeHandle(Semaphore(try PluginDevice.behind(device), initial: initial))
     } }
     sem_destroy = { if let semaphore = $0 { _ = take(semaphore, as: Semaphore.self) } }
     sem_query = { semaphore, value, failure in withError(failure) { () throws(PluginError) in
@@ -83,10 +85,10 @@ extension bp_device_fns {
       return BP_OK
     }
     sem_wait = { device, points, stride, count, any, timeout, error in withError(error) { () throws(PluginError) in
-      try Device.behind(device).wait(bp_array(ptr: UnsafeRawPointer(points), count: count, stride: stride), any: any != 0, nanoseconds: timeout)
+      try PluginDevice.behind(device).wait(bp_array(ptr: UnsafeRawPointer(points), count: count, stride: stride), any: any != 0, nanoseconds: timeout)
     } }
     link = { device, memory, peer, peerMemory, out, error in withError(error) { () throws(PluginError) in
-      try Device.behind(device).link(memory, peer, peerMemory, out)
+      try PluginDevice.behind(device).link(memory, peer, peerMemory, out)
     } }
   }
 
@@ -94,23 +96,20 @@ extension bp_device_fns {
     variants = { device, graph, node, out, stride, count, error in
       var status = BP_OK
       let failed = withError(error) { () throws(PluginError) in
-        status = try Device.behind(device).variants(graph, node, UnsafeMutableRawPointer(out), stride, count)
+        status = try PluginDevice.behind(device).variants(graph, node, UnsafeMutableRawPointer(out), stride, count)
       }
       return failed == BP_OK ? status : failed
     }
     clock = { device, out, error in withError(error) { () throws(PluginError) in
       guard let out else { throw .invalid("clock: no place for the answer") }
-      var clock = bp_clock()
-      let now = try Device.behind(device).host.now
-      (clock.host_ns, clock.device_ticks, clock.hz) = (now, now, 1_000_000_000)
-      writeRecord(clock, to: out)
+      writeRecord(try PluginDevice.behind(device).clock(), to: out)
     } }
   }
 }
 
-extension Device {
-  static func behind(_ handle: bp_device?) throws(PluginError) -> Device {
+extension PluginDevice {
+  static func behind(_ handle: bp_device?) throws(PluginError) -> PluginDevice {
     guard let handle else { throw .invalid("no device") }
-    return object(handle, as: Device.self)
+    return object(handle, as: PluginDevice.self)
   }
 }

@@ -1,0 +1,80 @@
+public import BackplaneABI
+
+/// A device of a plugin written in Swift. A plugin's own class overrides what its device does; the kit has the table of C functions, queues and
+/// semaphores.
+///
+/// Every function may be called on any thread. Queues run their submissions on the host's pool, one after the other, with ``work(_:)``.
+open class PluginDevice: @unchecked Sendable {
+  public let host: Host
+  /// Guards all semaphores and queues of the device.
+  let monitor = Monitor()
+  /// Guarded by `monitor`.
+  var queues: [Unmanaged<Queue>] = []
+
+  public init(host: Host) { self.host = host }
+
+  open func info(_ out: UnsafeMutablePointer<bp_device_info>) throws(PluginError) { throw missing("info") }
+
+  // MARK: Capability
+
+  /// Writes one `bp_verdict` a node, `stride` bytes apart.
+  open func query(_ graph: UnsafePointer<bp_graph>?, _ out: UnsafeMutableRawPointer?, _ stride: UInt32, _ count: UInt32) throws(PluginError) {
+    throw missing("query")
+  }
+  /// Writes what could run a node, best first; `BP_MORE` when there is not room for all.
+  open func variants(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ out: UnsafeMutableRawPointer?, _ stride: UInt32,
+                     _ count: UnsafeMutablePointer<UInt32>?) throws(PluginError) -> bp_status {
+    throw missing("variants")
+  }
+  open func link(_ mem: UInt32, _ peer: UnsafePointer<bp_device_info>?, _ peerMemory: UInt32, _ out: UnsafeMutablePointer<bp_link>?) throws(PluginError) {
+    throw missing("link")
+  }
+
+  // MARK: Memory
+
+  open func createBuffer(_ source: UnsafePointer<bp_buffer_desc>?, _ out: UnsafeMutablePointer<bp_buffer?>?,
+                         _ info: UnsafeMutablePointer<bp_buffer_info>?) throws(PluginError) { throw missing("buffer_create") }
+  open func destroyBuffer(_ handle: bp_buffer) {}
+  open func map(_ handle: bp_buffer?, _ offset: UInt64, _ length: UInt64, _ access: UInt32,
+                _ out: UnsafeMutablePointer<UnsafeMutableRawPointer?>?) throws(PluginError) { throw missing("buffer_map") }
+  /// Nothing to do where memory stays mapped.
+  open func unmap(_ handle: bp_buffer) throws(PluginError) {}
+
+  // MARK: Programs
+
+  open func createProgram(_ source: UnsafePointer<bp_compile>) throws(PluginError) -> PluginProgram { throw missing("program_create") }
+  /// Runs the copies and dispatches of a submission, in order, and returns when they are done. Waits and signals are the kit's.
+  open func work(_ submission: bp_submission) throws(PluginError) { throw missing("execute") }
+  /// Host and device time, read together. By default the device counts the host's nanoseconds.
+  open func clock() throws(PluginError) -> bp_clock {
+    var clock = bp_clock()
+    let now = host.now
+    (clock.host_ns, clock.device_ticks, clock.hz) = (now, now, 1_000_000_000)
+    return clock
+  }
+
+  /// Waits, copies, dispatches, signals; returns when all is done. On failure the semaphores to be signalled are failed.
+  final func execute(_ source: UnsafePointer<bp_submission>?) throws(PluginError) {
+    guard let source else { throw .invalid("execute: no submission") }
+    let submission = readRecord(source, zero: bp_submission())
+    try checkChain(submission.h, of: "submission")
+    do throws(PluginError) {
+      if submission.waits.count > 0 { try wait(submission) }
+      try work(submission)
+    } catch {
+      if submission.signals.count > 0 { fail(submission.signals, error.record) }
+      throw error
+    }
+    if submission.signals.count > 0 { try signal(submission.signals) }
+  }
+
+  private func missing(_ name: String) -> PluginError {
+    PluginError(BP_E_UNSUPPORTED, "\(name) is not implemented by this device", reason: BP_REASON_FEATURE)
+  }
+}
+
+/// What a program handle is: immutable, so that it may be in flight many times.
+open class PluginProgram: @unchecked Sendable {
+  public init() {}
+  open func info(_ out: UnsafeMutablePointer<bp_program_info>) {}
+}
