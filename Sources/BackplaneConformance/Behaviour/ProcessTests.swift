@@ -42,16 +42,19 @@ extension BehaviourTests {
     return ids
   }
 
+  /// As the process was before the first case. Cases that came earlier may have done the harm.
+  static let initialState = state()
+
   private static func process(_ device: Device) throws {
     // The host's pool and this process begin what threads they need.
     try doubling(device).run()
-    let (before, threads) = (state(), threadIDs())
+    let threads = threadIDs()
     try watch(device) { other, _ in
       let test = try doubling(other)
       for _ in 0..<4 { try test.run() }
-      for (old, new) in zip(before, state()) where old.value != new.value {
+      for (old, new) in zip(initialState, state()) where old.value != new.value {
         fesetround(FE_TONEAREST)
-        throw Fault(text: "execute changes \(old.what)\(old.value.count < 100 && new.value.count < 100 ? " from \(old.value) to \(new.value)" : "")")
+        throw Fault(text: "the plugin has changed \(old.what)\(old.value.count < 100 && new.value.count < 100 ? " from \(old.value) to \(new.value)" : "")")
       }
       guard !other.plugin.hasOwnThreads else { return }
       try expectNoNewThreads(threads, "runs while the device is open, and the plugin does not declare threads (BP_PLUGIN_OWN_THREADS)")

@@ -13,7 +13,10 @@ public final class InProcessExecutor: CaseExecutor {
   private let isChild: Bool
 
   /// - Parameter isChild: Another process will run what must be the same in two.
-  public init(_ device: Device, isChild: Bool = false) { (self.device, self.isChild) = (device, isChild) }
+  public init(_ device: Device, isChild: Bool = false) {
+    (self.device, self.isChild) = (device, isChild)
+    _ = BehaviourTests.initialState
+  }
 
   public func run(_ id: String) -> CaseResult {
     if id == BehaviourTests.acrossProcesses, !isChild { return CaseResult(id: id, outcome: .unsupported, message: "does not apply: there is one process only") }

@@ -18,6 +18,7 @@ let conformCommand = Command(
     Option("list", nil, "print the IDs of the cases and run none"), Option("json", "FILE", "write the report"),
     Option("junit", "FILE", "write the report as JUnit XML"), Option("html", "FILE", "write the report as one HTML file"),
     Option("output", "FOLDER", "replay: where the .npy files go (default: here)"),
+    Option("baseline", "FILE", "an earlier report (--json): the HTML report says what changed since"),
     Option("mutation", "FILE", "put what `conform mutation --json` wrote into the HTML report"),
     Option("sources", "FOLDER", "mutation: the checkout with Plugins/Mutant (default: found from here or from the tool)"),
     Option("no-rules", nil, "mutation: without the simple rules of other suites"),
@@ -45,6 +46,7 @@ enum ConformVerbs {
   static func run(_ arguments: Arguments) throws -> ExitCode {
     let size = size(arguments)
     let mutation = try arguments["mutation"].map { try readMutation($0) }
+    let baseline = try arguments["baseline"].map { try read($0) }
     guard let level = OperatorSpec.Level(rawValue: arguments["level"] ?? "llm") else { throw UsageError("--level is core, llm or vision") }
     let ops = try operators(arguments)
     let ids = Suite.ids(level: level, ops: ops, size: size, matching: arguments["case"] ?? "*")
@@ -60,10 +62,10 @@ enum ConformVerbs {
     let elapsed = clock.now - start
     waivers?.apply(to: &results, today: Waivers.day())
     let report = Report(device, level: level, size: size, ops: ops, results: results, started: began,
-                        seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18)
+                        seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18, waivers: waivers, replay: target.replayCommand(device))
     if let file = arguments["json"] { try write(report.json(), to: file) }
     if let file = arguments["junit"] { try write(Data(JUnitReport.text(report).utf8), to: file) }
-    if let file = arguments["html"] { try write(Data(HTMLReport.text(report, mutation: mutation).utf8), to: file) }
+    if let file = arguments["html"] { try write(Data(HTMLReport.text(report, mutation: mutation, baseline: baseline).utf8), to: file) }
     ConformText.print(report)
     return report.conformant ? .success : .checkFailed
   }
@@ -221,6 +223,16 @@ struct ConformTarget: Sendable {
     return devices[0]
   }
 
+  /// The command line that runs a case again, but for its ID.
+  func replayCommand(_ device: Device) -> String {
+    func quoted(_ word: String) -> String { word.allSatisfy { $0.isLetter || $0.isNumber || "-_./:=,".contains($0) } ? word : "'\(word.replacing("'", with: "'\\''"))'" }
+    var words = ["backplane", "conform", "replay", "--device", device.id]
+    let isPath = plugin.map { $0.contains("/") || $0.hasSuffix(".so") } ?? false
+    for path in (isPath ? [device.plugin.path ?? plugin!] : []) + arguments.all("plugin") { words += ["--plugin", path] }
+    for setting in arguments.all("set") { words += ["--set", setting] }
+    return words.map(quoted).joined(separator: " ")
+  }
+
   /// The command line of a child for the same device.
   var childArguments: [String] {
     var words = ["conform-child"]
@@ -269,14 +281,19 @@ enum ConformText {
     }
     Swift.print("\(report.subject.device): \(report.subject.name), \(report.subject.plugin) \(report.subject.pluginVersion); suite \(report.suiteVersion), specs \(report.specHash)")
     Swift.print("")
-    Swift.print(pad("operator", 20) + padLeft("cases", 7) + padLeft("pass", 7) + padLeft("no", 6) + padLeft("bad", 6) + padLeft("worst/bound", 13) + padLeft("Q", 8) + padLeft("s", 8))
+    Swift.print(pad("operator", 20) + padLeft("cases", 7) + padLeft("pass", 7) + padLeft("no", 6) + padLeft("bad", 6) + padLeft("worst/bound", 13) + padLeft("bias", 9)
+      + padLeft("Q", 9) + padLeft("s", 8))
     for (op, results) in rows {
       let bad = results.count { $0.isBad }
-      let worst = results.filter { $0.outcome == .pass }.map(\.maxRatio).max() ?? 0
-      let q = results.filter { $0.outcome == .pass }.compactMap(\.q).max()
-      let line = pad(op, 20) + padLeft("\(results.count)", 7) + padLeft("\(results.count { $0.outcome == .pass })", 7)
+      let passed = results.filter { $0.outcome == .pass }
+      let worst = passed.map(\.maxRatio).max() ?? 0
+      let grades = (report.grades ?? []).filter { $0.op == op }
+      // Of the format in which it is worst.
+      let q = grades.filter { $0.q != nil }.max { $0.q! < $1.q! }.map { "\(Terminal.rounded($0.q!, 2)) \($0.letter ?? "")" }
+      let bias = grades.compactMap(\.bias).max { abs($0) < abs($1) }
+      let line = pad(op, 20) + padLeft("\(results.count)", 7) + padLeft("\(passed.count)", 7)
         + padLeft("\(results.count { $0.outcome == .unsupported && !$0.isBad })", 6) + padLeft("\(bad)", 6) + padLeft(Terminal.rounded(worst, 3), 13)
-        + padLeft(q.map { Terminal.rounded($0, 2) } ?? "", 8) + padLeft(Terminal.rounded(results.reduce(0) { $0 + $1.milliseconds } / 1000, 1), 8)
+        + padLeft(bias.map { Terminal.rounded($0, 3) } ?? "", 9) + padLeft(q ?? "", 9) + padLeft(Terminal.rounded(results.reduce(0) { $0 + $1.milliseconds } / 1000, 1), 8)
       Swift.print(bad > 0 ? Terminal.paint(line, .red) : line)
     }
     let bad = report.results.filter(\.isBad)
