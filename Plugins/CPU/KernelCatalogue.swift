@@ -45,14 +45,6 @@ extension bp_str {
   }
 }
 
-/// A kernel's or the plugin's "no".
-struct Refusal: Error {
-  var reason: UInt32
-  var operand: UInt32 = 0
-  var limit: Int64 = 0
-  var actual: Int64 = 0
-}
-
 /// The kernels that an instance may use, by operator.
 final class KernelCatalogue: Sendable {
   /// In the order of kernels.def: of two that take a call, the later one is better.

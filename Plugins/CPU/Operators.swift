@@ -3,8 +3,6 @@ import BackplanePluginKit
 
 /// What the plugin, not a kernel, must know about operators: which outputs may take an input's storage, and what costs time.
 enum Operators {
-  static let reshape = identifier("reshape")
-
   /// (output, input) as the spec's `in_place` says.
   static func inPlace(_ op: bp_id) -> (output: Int, input: Int)? { inPlaceOperands[op] }
 

@@ -95,7 +95,7 @@ private struct Compilation {
     do throws(Refusal) {
       let call = try lowering.call(ofNode: index, strict: strict)
       let kernel = try choose(node.op, variant, call, device.catalogue)
-      if makesView(node) {
+      if graph.isView(node) {
         plan.views.append((tensor: Int(node.outputs[0]), base: Int(node.inputs[0])))
         return
       }
@@ -125,26 +125,6 @@ private struct Compilation {
     }
     try catalogue.check(kernel, call)
     return kernel
-  }
-
-  /// A reshape of dense bytes into dense bytes needs no step, unless the result must lie where the host wants it. A state may be
-  /// written after the reshape has read it, so its bytes are copied.
-  private func makesView(_ node: GraphNode) -> Bool {
-    guard node.op == Operators.reshape, let input = node.inputs.first, let output = node.outputs.first, output != BP_NO_TENSOR,
-          !graph.outputs.contains(output), !graph.inputs.contains(output) else { return false }
-    let from = graph.tensors[Int(input)], to = graph.tensors[Int(output)]
-    return !from.isState && isDense(from) && isDense(to)
-  }
-  private func isDense(_ tensor: GraphTensor) -> Bool {
-    guard let format = FormatSize.of(tensor.format) else { return false }
-    var step = Int64(format.blockBytes), isSymbolic = false
-    for i in (0..<tensor.rank).reversed() {
-      guard tensor.stride[i] == -1 || (!isSymbolic && tensor.stride[i] == step) || tensor.maximum[i] == 1 else { return false }
-      if tensor.symbol[i] != 0 { isSymbolic = true }
-      let units = i == tensor.rank - 1 ? tensor.maximum[i] / Int64(format.blockElements) : tensor.maximum[i]
-      step *= max(units, 1)
-    }
-    return true
   }
 
   private func step(_ index: Int, _ kernel: Kernel, numerics: UInt32, scratch: UInt64) -> bp_cpu_step {

@@ -145,7 +145,7 @@ void run_dequantize(call *c) {
 
 /* ---- tensor_scatter ---- */
 
-static int8_t to_i8(float q) { return q >= 127 ? 127 : q <= -128 ? -128 : q != q ? 0 : (int8_t)q; }
+static int8_t to_i8(float q) { return !isfinite(q) ? 0 : q >= 127 ? 127 : q <= -128 ? -128 : (int8_t)q; }
 static void quantise_q8_0(char *to, const float *x) {
   float largest = 0;
   for (int i = 0; i < 32; i++) largest = fmaxf(largest, fabsf(x[i]));

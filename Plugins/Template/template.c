@@ -135,7 +135,7 @@ static void rms_norm(const call *c) {
     for (int64_t i = 0; i < n; i++) squares += (double)x[i] * x[i];
     double scale = 1 / sqrt(squares / (double)n + c->node->f[BP_RMS_NORM_EPSILON]);
     for (int64_t i = 0; i < n; i++) {
-      double weight = (c->in[1].data ? c->in[1].data[i] : 1) + (c->in[1].data ? c->node->f[BP_RMS_NORM_WEIGHT_OFFSET] : 0);
+      double weight = (c->in[1].data ? c->in[1].data[i] : 1) + c->node->f[BP_RMS_NORM_WEIGHT_OFFSET];
       c->out.data[row * n + i] = (float)(x[i] * scale * weight);
     }
   }

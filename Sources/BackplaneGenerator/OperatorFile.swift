@@ -45,7 +45,7 @@ struct OperatorFile {
     let attributes: [(name: String, values: [JSON])]
     let data: [String]
     let operands: [(name: String, data: String)]
-    let exact, metamorphic, require: [String]
+    let cross, exact, metamorphic, require: [String]
   }
 
   let file: String
@@ -146,7 +146,7 @@ extension OperatorFile.Attribute {
 extension OperatorFile.Conformance {
   init(_ json: JSON, _ file: String) throws(BackplaneError) {
     let reader = try JSONReader(json, file: file, place: "conformance", fields: [
-      "leading", "extents", "shapes", "attributes", "data", "operands", "exact", "metamorphic", "require",
+      "leading", "extents", "shapes", "attributes", "data", "operands", "cross", "exact", "metamorphic", "require",
     ])
     func whole(_ value: JSON, _ field: String) throws(BackplaneError) -> [Int] {
       guard case .array(let values) = value else { throw reader.wrong(field, "has something that is no list of whole numbers") }
@@ -180,6 +180,7 @@ extension OperatorFile.Conformance {
     }
     (self.leading, self.extents, self.shapes, self.attributes, self.operands) = (leading, extents, shapes, attributes, operands)
     data = try reader.strings("data")
+    cross = try reader.strings("cross")
     exact = try reader.strings("exact")
     metamorphic = try reader.strings("metamorphic")
     require = try reader.strings("require")

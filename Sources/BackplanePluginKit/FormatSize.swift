@@ -6,8 +6,15 @@ public struct FormatSize: Sendable {
   public let blockElements: Int
   public let blockBytes: Int
 
+  public init(name: String, blockElements: Int, blockBytes: Int) {
+    (self.name, self.blockElements, self.blockBytes) = (name, blockElements, blockBytes)
+  }
+
   /// What an address must be a multiple of: an element's size; of a block format, that of the 16-bit scales in it.
   public var alignment: Int { blockElements == 1 ? blockBytes : blockBytes % 2 == 0 ? 2 : 1 }
+
+  /// No format: no bytes.
+  public static let none = FormatSize(name: "none", blockElements: 1, blockBytes: 0)
 
   /// nil for a format that this build does not know.
   public static func of(_ format: bp_id) -> FormatSize? { table[format] }

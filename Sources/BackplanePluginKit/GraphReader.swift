@@ -108,6 +108,30 @@ public struct GraphReader: Sendable {
   }
 }
 
+private let reshape = identifier("reshape")
+
+extension GraphReader {
+  /// A reshape of dense bytes into dense bytes needs no step, unless the result must lie where the host wants it. A state may be
+  /// written after the reshape has read it, so its bytes are copied.
+  public func isView(_ node: GraphNode) -> Bool {
+    guard node.op == reshape, let input = node.inputs.first, let output = node.outputs.first, output != BP_NO_TENSOR,
+          !outputs.contains(output), !inputs.contains(output) else { return false }
+    let from = tensors[Int(input)], to = tensors[Int(output)]
+    return !from.isState && isDense(from) && isDense(to)
+  }
+  private func isDense(_ tensor: GraphTensor) -> Bool {
+    guard let format = FormatSize.of(tensor.format) else { return false }
+    var step = Int64(format.blockBytes), isSymbolic = false
+    for i in (0..<tensor.rank).reversed() {
+      guard tensor.stride[i] == -1 || (!isSymbolic && tensor.stride[i] == step) || tensor.maximum[i] == 1 else { return false }
+      if tensor.symbol[i] != 0 { isSymbolic = true }
+      let units = i == tensor.rank - 1 ? tensor.maximum[i] / Int64(format.blockElements) : tensor.maximum[i]
+      step *= max(units, 1)
+    }
+    return true
+  }
+}
+
 private func numbers(
   _ pointer: UnsafePointer<UInt32>?, _ n: UInt32, below limit: Int, optional: Bool, _ place: @autoclosure () -> String, node: Int? = nil
 ) throws(PluginError) -> [UInt32] {

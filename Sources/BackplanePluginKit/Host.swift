@@ -48,6 +48,15 @@ public struct Host: @unchecked Sendable {
     }
     return status == BP_OK ? value.string : nil
   }
+  /// A message for people, when the host wants that level.
+  public func log(_ level: UInt32, _ category: StaticString, _ message: String) {
+    guard table.pointee.log_enabled(table.pointee.ctx, level, bp_str(category)) != 0 else { return }
+    var message = message
+    message.withUTF8 { bytes in
+      let text = bp_str(ptr: UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self), len: UInt64(bytes.count))
+      table.pointee.log(table.pointee.ctx, level, bp_str(category), text, nil)
+    }
+  }
   /// The name behind an id, for messages.
   public func name(of id: bp_id) -> String {
     var text = bp_str()

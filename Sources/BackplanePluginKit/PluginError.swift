@@ -14,6 +14,11 @@ public struct PluginError: Error, Sendable {
   public var operand: Int?
   /// `BP_RETRY_…`
   public var retry: UInt32 = BP_RETRY_NEVER
+  /// Whose `nativeCode` it is: 0 Backplane, 1 errno, 2 OpenCL, 3 Vulkan.
+  public var domain: UInt32 = 0
+  public var nativeCode: Int64 = 0
+  /// `BP_HEALTH_…`
+  public var deviceState: UInt32 = BP_HEALTH_HEALTHY
   public var file: StaticString
   public var line: UInt
 
@@ -35,6 +40,7 @@ public struct PluginError: Error, Sendable {
     record.code = status
     record.reason = reason
     record.retry = retry
+    (record.domain, record.native_code, record.device_state) = (domain, nativeCode, deviceState)
     record.node_plus_1 = UInt32(truncatingIfNeeded: (node ?? -1) + 1)
     record.operand_plus_1 = UInt32(truncatingIfNeeded: (operand ?? -1) + 1)
     record.src_line = UInt32(truncatingIfNeeded: line)

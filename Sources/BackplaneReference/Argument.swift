@@ -77,6 +77,8 @@ struct Call {
     default: preconditionFailure("no float attribute \(name)")
     }
   }
+  /// As given.
+  func number(_ name: String) -> Double { if case .float(let value)? = value(name) { value } else { float(name) } }
   /// How far the f32 is from the attribute as given: a kernel may also compute with that.
   func roundingOfAttribute(_ name: String) -> Double {
     guard case .float(let given) = value(name), given.isFinite else { return 0 }

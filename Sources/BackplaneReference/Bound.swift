@@ -47,11 +47,14 @@ struct OutputBound {
   }
 }
 
-/// The largest change of `f` when its argument moves by at most `error` from x. Exact for monotone f, first order where f has an extremum.
-func change(_ f: (Double) -> Double, at x: Double, by error: Double, from y: Double) -> Double {
+/// The largest change of `f` when its argument moves by at most `error` from x: that to an end of the interval, or to an extremum in it.
+///
+/// - Parameter extremum: The only point around which f is not monotone; 0 for even functions.
+func change(_ f: (Double) -> Double, at x: Double, by error: Double, from y: Double, extremum: Double = 0) -> Double {
   if error == 0 { return 0 }
-  let change = max(abs(f(x + error) - y), abs(f(x - error) - y))
-  return change.isNaN || error.isNaN ? .infinity : change
+  let (above, below) = (abs(f(x + error) - y), abs(f(x - error) - y))
+  if above.isNaN || below.isNaN || error.isNaN { return .infinity }
+  return max(above, below, abs(x - extremum) < error ? abs(f(extremum) - y) : 0)
 }
 
 /// For each element of `shape` the index of the element of `operand`, whose extents are equal or 1; nil when the shapes are the same.

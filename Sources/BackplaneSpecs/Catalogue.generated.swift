@@ -83,7 +83,7 @@ private func spec_add_rms_norm() -> OperatorSpec {
     numerics: NumericsSpec(.composition),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 8, 16, 31, 33, 64, 127, 257, 640])],
-      attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])],
+      attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0), .float(0.3)])],
       metamorphic: ["fused"]))
 }
 
@@ -144,9 +144,9 @@ private func spec_attention() -> OperatorSpec {
     numerics: NumericsSpec(.attention, accumulate: "f32", declares: ["operand_round", "p_round", "act_block"]),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(leading: [[], [1], [2]],
-      extents: [("T", [1, 2, 7, 17, 33]), ("H", [1, 3, 6, 8, 12]), ("D", [1, 16, 32, 64, 80, 128]), ("G", [1, 2, 3, 4]), ("S", [1, 2, 7, 31, 33, 64, 129]), ("E", [1, 16, 32, 64, 96])],
-      attributes: [("scale", [.float(0.0), .float(0.125)]), ("window", [.int(0), .int(1), .int(5), .int(40)]), ("softcap", [.float(0.0), .float(30.0)])],
-      data: ["normal", "outlier", "ramp", "huge", "constant", "saturate", "zero_query", "nan", "inf", "sparse", "denormal", "masked_huge"],
+      extents: [("T", [1, 2, 7, 17, 33]), ("H", [1, 3, 6, 8, 12]), ("D", [1, 20, 32, 64, 80, 128]), ("G", [1, 2, 3, 4]), ("S", [1, 2, 7, 31, 33, 64, 129]), ("E", [1, 20, 32, 64, 96])],
+      attributes: [("scale", [.float(0.0), .float(0.1)]), ("window", [.int(0), .int(1), .int(5), .int(40)]), ("softcap", [.float(0.0), .float(30.0)])],
+      data: ["normal", "outlier", "ramp", "huge", "constant", "saturate", "saturate_nan", "zero_query", "nan", "inf", "sparse", "denormal", "masked_huge"],
       operands: [("mask", "mask"), ("sinks", "normal"), ("alibi_slopes", "slopes")],
       exact: ["saturate"],
       metamorphic: ["kv_permutation", "gqa_repeat", "decode_rows", "padding_keys", "chunked_prefill", "value_scale_pow2"],
@@ -172,7 +172,8 @@ private func spec_cast() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(data: ["normal", "huge", "special", "int", "negzero", "denormal", "ties", "nan", "inf", "overflow", "constant"]))
+    conformance: ConformanceSpec(data: ["normal", "huge", "special", "int", "negzero", "denormal", "ties", "nan", "inf", "overflow", "constant"],
+      cross: ["x", "to", "data"]))
 }
 
 private func spec_ceil() -> OperatorSpec {
@@ -213,7 +214,7 @@ private func spec_clip() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(attributes: [("minimum", [.float(-3.4028234663852886e+38), .float(-1.0), .float(0.0)]), ("maximum", [.float(3.4028234663852886e+38), .float(0.5), .float(6.0)])]))
+    conformance: ConformanceSpec(attributes: [("minimum", [.float(-3.4028234663852886e+38), .float(-1.1), .float(0.0)]), ("maximum", [.float(3.4028234663852886e+38), .float(0.7), .float(6.0)])]))
 }
 
 private func spec_concat() -> OperatorSpec {
@@ -306,7 +307,7 @@ private func spec_dequantize() -> OperatorSpec {
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(leading: [[], [1], [3], [2, 5]],
-      extents: [("n", [1, 2, 3])]))
+      extents: [("n", [1, 33, 257, 513])]))
 }
 
 private func spec_dequantize_linear() -> OperatorSpec {
@@ -371,10 +372,11 @@ private func spec_dynamic_quantize() -> OperatorSpec {
       "i8: scale = max |x| of the row / 127, y = round(x / scale), zero_point = 0",
       "u8: with lo = min(0, min x), hi = max(0, max x): scale = (hi - lo) / 255, zero_point = round(-lo / scale), y = saturate(round(x / scale) + zero_point)",
       "a range of 0 has scale 1; i8 and u8 are computed in f32, rounded to nearest, ties to even; within 3 ulp of a tie that is not exact a kernel may take either side",
-      "q8_0: d = max |x| / 127, y = x (1 / d) rounded to nearest, ties away from zero, bit for bit in f32; scale = 1, zero_point = 0",
+      "q8_0: d = max |x| / 127, y = x (1 / d) rounded to nearest, ties away from zero, bit for bit in f32, 0 where that is not finite (d so small that 1 / d overflows); scale = 1, zero_point = 0",
     ],
     numerics: NumericsSpec(.quantize),
-    specialValues: ["nan": "nothing is promised for what shares its scale", "inf": "nothing is promised for what shares its scale", "empty": "an extent of 0 gives an empty result"])
+    specialValues: ["nan": "nothing is promised for what shares its scale", "inf": "nothing is promised for what shares its scale", "empty": "an extent of 0 gives an empty result"],
+    conformance: ConformanceSpec(data: ["normal", "int", "allpos", "outlier", "cancel", "ramp", "huge", "denormal", "overflow", "negzero", "nan", "inf", "constant", "last", "sparse", "halves"]))
 }
 
 private func spec_elu() -> OperatorSpec {
@@ -395,7 +397,7 @@ private func spec_elu() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.ulpAbsolute, ulp: 4),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(attributes: [("alpha", [.float(1.0), .float(0.5)])]))
+    conformance: ConformanceSpec(attributes: [("alpha", [.float(1.0), .float(0.7)])]))
 }
 
 private func spec_equal() -> OperatorSpec {
@@ -610,7 +612,7 @@ private func spec_hardsigmoid() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.rounding, roundings: 3),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(attributes: [("alpha", [.float(0.2), .float(0.1666666716337204)]), ("beta", [.float(0.5), .float(0.0)])]))
+    conformance: ConformanceSpec(attributes: [("alpha", [.float(0.2), .float(0.1666666716337204)]), ("beta", [.float(0.5), .float(0.0), .float(0.3)])]))
 }
 
 private func spec_hardswish() -> OperatorSpec {
@@ -935,8 +937,8 @@ private func spec_norm_matmul() -> OperatorSpec {
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(leading: [[], [1], [2, 3]],
       extents: [("M", [1, 2, 7, 32]), ("N", [1, 5, 16, 33, 127]), ("K", [1, 7, 64, 127, 256, 257])],
-      attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])],
-      data: ["normal", "int", "allpos", "outlier", "cancel", "constant", "last", "sparse", "nan"],
+      attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0), .float(0.3)])],
+      data: ["normal", "int", "allpos", "outlier", "cancel", "constant", "last", "sparse", "nan", "inf", "huge", "overflow", "denormal", "tiny"],
       metamorphic: ["rows_alone", "fused"]))
 }
 
@@ -961,7 +963,7 @@ private func spec_pad() -> OperatorSpec {
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(shapes: [[[1]], [[7]], [[3, 5]], [[33, 17]], [[2, 3, 4]], [[5, 1, 31]]],
-      attributes: [("before", [.ints([1]), .ints([0]), .ints([0, 0]), .ints([2, 1]), .ints([0, 3]), .ints([1, 0, 2]), .ints([0, 0, 0])]), ("after", [.ints([0]), .ints([3]), .ints([1, 0]), .ints([0, 0]), .ints([2, 5]), .ints([0, 2, 1]), .ints([0, 0, 0])]), ("value", [.float(0.0), .float(1.5), .float(-3.0)])]))
+      attributes: [("before", [.ints([1]), .ints([0]), .ints([0, 0]), .ints([2, 1]), .ints([0, 3]), .ints([1, 0, 2]), .ints([0, 0, 0])]), ("after", [.ints([0]), .ints([3]), .ints([1, 0]), .ints([0, 0]), .ints([2, 5]), .ints([0, 2, 1]), .ints([0, 0, 0])]), ("value", [.float(0.0), .float(1.7), .float(-3.0)])]))
 }
 
 private func spec_pow() -> OperatorSpec {
@@ -1042,7 +1044,8 @@ private func spec_qkv_rope_cache() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.composition, declares: ["act_block", "operand_round"]),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(data: ["normal", "allpos", "outlier", "negzero", "constant", "sparse", "last"],
+    conformance: ConformanceSpec(attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(0.3)]), ("scale", [.float(1.0), .float(1.19)])],
+      data: ["normal", "allpos", "outlier", "negzero", "constant", "sparse", "last", "nan", "inf", "huge", "denormal"],
       operands: [("positions", "positions"), ("frequencies", "frequencies")],
       metamorphic: ["fused"]))
 }
@@ -1353,12 +1356,12 @@ private func spec_rms_norm() -> OperatorSpec {
       OperatorSpec.Constraint("C1", "n >= 1", text: "a row has at least one element"),
     ],
     semantics: [
-      "y = x / sqrt(mean(x^2) + epsilon) * (weight + weight_offset)",
+      "y = x / sqrt(mean(x^2) + epsilon) * (weight + weight_offset), the weight being 1 where it is absent",
     ],
     numerics: NumericsSpec(.rmsNorm, statistics: "f32"),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 8, 16, 31, 33, 64, 127, 257, 640, 1057])],
-      attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])],
+      attributes: [("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0), .float(0.3)])],
       metamorphic: ["rows_alone", "scale_invariance"]))
 }
 
@@ -1394,8 +1397,8 @@ private func spec_rms_norm_rope() -> OperatorSpec {
     numerics: NumericsSpec(.composition),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(leading: [[], [1], [2]],
-      extents: [("T", [1, 2, 7, 33]), ("H", [1, 3, 8]), ("D", [2, 6, 32, 64, 80, 128]), ("F", [1, 3, 16, 32, 40])],
-      attributes: [("scale", [.float(1.0), .float(1.25)]), ("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0)])],
+      extents: [("T", [1, 2, 7, 33]), ("H", [1, 3, 8]), ("D", [2, 6, 20, 64, 80, 128]), ("F", [1, 3, 16, 32, 40])],
+      attributes: [("scale", [.float(1.0), .float(1.19)]), ("epsilon", [.float(1e-06), .float(0.001)]), ("weight_offset", [.float(0.0), .float(1.0), .float(0.3)])],
       operands: [("positions", "angles"), ("frequencies", "frequencies")],
       metamorphic: ["fused"]))
 }
@@ -1426,8 +1429,8 @@ private func spec_rotary_embedding() -> OperatorSpec {
     numerics: NumericsSpec(.rotary),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(leading: [[], [1], [2]],
-      extents: [("T", [1, 2, 7, 33]), ("H", [1, 3, 8]), ("D", [2, 6, 32, 64, 80, 128]), ("F", [1, 3, 16, 32, 40])],
-      attributes: [("scale", [.float(1.0), .float(1.25)])],
+      extents: [("T", [1, 2, 7, 33]), ("H", [1, 3, 8]), ("D", [2, 6, 20, 64, 80, 128]), ("F", [1, 3, 16, 32, 40])],
+      attributes: [("scale", [.float(1.0), .float(1.19)])],
       operands: [("positions", "angles"), ("frequencies", "frequencies")],
       metamorphic: ["rows_alone", "inverse_rotation", "relative_position"]))
 }
@@ -1516,7 +1519,7 @@ private func spec_scale() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.rounding, roundings: 2),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(attributes: [("factor", [.float(1.0), .float(0.125), .float(-3.0)]), ("offset", [.float(0.0), .float(1.0)])]))
+    conformance: ConformanceSpec(attributes: [("factor", [.float(1.0), .float(0.125), .float(-3.3)]), ("offset", [.float(0.0), .float(0.7)])]))
 }
 
 private func spec_sigmoid() -> OperatorSpec {
@@ -1632,7 +1635,7 @@ private func spec_softcap() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.ulp, ulp: 7),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(attributes: [("cap", [.float(30.0), .float(1.0), .float(50.0)])]))
+    conformance: ConformanceSpec(attributes: [("cap", [.float(30.0), .float(1.0), .float(7.3)])]))
 }
 
 private func spec_softmax() -> OperatorSpec {
@@ -1659,7 +1662,7 @@ private func spec_softmax() -> OperatorSpec {
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     notes: ["the mask's leading dimensions broadcast to x's"],
     conformance: ConformanceSpec(extents: [("n", [1, 2, 3, 7, 8, 16, 31, 33, 64, 127, 257, 1057])],
-      attributes: [("scale", [.float(1.0), .float(0.125), .float(-2.0)])],
+      attributes: [("scale", [.float(1.0), .float(0.125), .float(-2.3)])],
       operands: [("mask", "mask")],
       metamorphic: ["shift", "rows_alone"]))
 }
@@ -1766,12 +1769,13 @@ private func spec_tensor_scatter() -> OperatorSpec {
     semantics: [
       "out = cache; out[positions[t], ...] = convert(update[t, ...]); later t wins",
       "linear: a position outside 0 … S-1 writes nothing; circular: a negative position writes nothing",
+      "to q8_0 and q4_0 in f32: d = max |x| / 127, q = x (1 / d) rounded to nearest, ties away from zero; d = x' / -8 for the first x' of largest magnitude, q = min(15, trunc(x (1 / d) + 8.5)); 1 / d counts as 0 for d = 0, and where x (1 / d) is not finite (d so small that 1 / d overflows) q is 0; of a block with a NaN or an infinity nothing is promised",
     ],
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(leading: [[], [1], [32], [3, 64], [2, 3, 32]],
       extents: [("S", [1, 2, 7, 33, 129]), ("T", [1, 2, 7, 17])],
-      data: ["normal", "outlier", "constant", "sparse", "negzero"],
+      data: ["normal", "outlier", "constant", "sparse", "negzero", "denormal", "tiny", "halves"],
       operands: [("positions", "positions")],
       metamorphic: ["quantize_again"]))
 }

@@ -14,6 +14,8 @@ public struct ConformanceSpec: Sendable {
   public let data: [String]
   /// The kind of data of single operands.
   public let operands: [(name: String, data: String)]
+  /// What must occur in every combination, not only in pairs: operands (their formats), attributes, "data", "mem".
+  public let cross: [String]
   /// Kinds of data on which every kernel is exact, whatever its order of sums.
   public let exact: [String]
   /// Relations between results.
@@ -22,13 +24,14 @@ public struct ConformanceSpec: Sendable {
   public let require: [String]
 
   public init(leading: [[Int]] = [], extents: [(String, [Int])] = [], shapes: [[[Int]]] = [], attributes: [(String, [AttributeValue])] = [],
-              data: [String] = [], operands: [(String, String)] = [], exact: [String] = [], metamorphic: [String] = [], require: [String] = []) {
+              data: [String] = [], operands: [(String, String)] = [], cross: [String] = [], exact: [String] = [], metamorphic: [String] = [], require: [String] = []) {
     self.leading = leading
     self.extents = extents.map { (name: $0.0, values: $0.1) }
     self.shapes = shapes
     self.attributes = attributes.map { (name: $0.0, values: $0.1) }
     self.data = data
     self.operands = operands.map { (name: $0.0, data: $0.1) }
+    self.cross = cross
     self.exact = exact
     self.metamorphic = metamorphic
     self.require = require

@@ -71,6 +71,31 @@ import Testing
     let cases = CaseList.cases(of: try #require(OperatorSpec.named("matmul")), size: .standard)
     #expect(cases.contains { $0.inputs.joined().contains { $0.shape.contains(0) } })
     #expect(Set(cases.map { $0.inputs[1][0].format }).count == 16)
-    #expect(Set(cases.map(\.memory)).count == 4)
+    #expect(Set(cases.map(\.memory)).count == 5)
+  }
+
+  @Test func whatASpecCrossesOccursInEveryCombination() throws {
+    let cases = CaseList.cases(of: try #require(OperatorSpec.named("cast")), size: .standard)
+    #expect(Set(cases.map { "\($0.inputs[0][0].format) \($0.text(of: "to")!) \($0.data)" }).count == 8 * 8 * 11)
+    for spec in OperatorSpec.all {
+      let generator = ShapeGenerator(spec)
+      for name in spec.conformance.cross { #expect(generator.factor(named: name) != nil, "\(spec.name): \(name)") }
+    }
+  }
+
+  @Test(arguments: OperatorSpec.all.map(\.name)) func floatAttributesAreTriedWithNumbersThatNo16BitFormatHas(op: String) throws {
+    let spec = try #require(OperatorSpec.named(op))
+    for attribute in spec.attributes where attribute.type == .float && attribute.minimum != 0 {
+      let tried = spec.conformance.attributes.first { $0.name == attribute.name }?.values ?? [attribute.defaultValue]
+      #expect(tried.contains { value in
+        guard case .float(let x) = value, abs(x) < 60_000 else { return false }
+        return Double(Float16(x)) != x && Float(x).bitPattern & 0xFFFF != 0
+      }, "\(op): \(attribute.name)")
+    }
+  }
+
+  @Test func repeatedRowsLieInOnePlace() throws {
+    let made = DataGenerator(id: try CaseID("exp/x=f32.3x2/data=normal/mem=repeated")).make()[0]
+    #expect(made.count == 24 && made[0..<8] == made[8..<16] && made[8..<16] == made[16..<24])
   }
 }

@@ -197,6 +197,21 @@ private func ints(_ name: String, _ value: [Int]) -> Attribute { Attribute(name,
     #expect(try values("gated_activation", [gate, up], [string("activation", "geglu_tanh")]).isClose(to: [1.6823840, -1.5880800]))
   }
 
+  @Test func anActivationsBoundReachesOverItsMinimum() throws {
+    // Sums near silu's minimum at -1.278 that may be off by much: 8 bits for a row whose largest element is 100.
+    let a = f32([1, 2], [100, -1.2]), b = f32([1, 2], [0, 1])
+    let y = try evaluate("matmul", [a, b], [string("activation", "silu")], declared: Declared(activationBlock: 32))[0]!
+    let step = 100.0 / 254
+    for z in stride(from: -1.2 - step, through: -1.2 + step, by: step / 16) {
+      #expect(abs(z / (1 + exp(-z)) - y.values[0]) <= y.error![0])
+    }
+  }
+
+  @Test func nothingIsPromisedOfARowWhoseSquaresOverflow() throws {
+    let y = try evaluate("norm_matmul", [f32([2, 2], [1e30, 1, 3, 4]), nil, f32([1, 2], [0, 1])], [float("epsilon", 0)])[0]!
+    #expect(y.error![0] == .infinity && y.error![1] < 1e-5)
+  }
+
   @Test func scatteringReplacesRows() throws {
     let cache = Memory(.f16, [4, 2], [0, 1, 2, 3, 4, 5, 6, 7])
     let update = f32([3, 2], [10, 11, 20, 21, 30, 31])

@@ -55,6 +55,15 @@ private func u8(_ shape: [Int], _ values: [Double]) -> Memory { Memory(.u8, shap
     #expect(try blocks.encoded() == cache.encoded())
   }
 
+  @Test func aBlockWhoseScaleHasNoReciprocalIsZeros() throws {
+    // d = 2^-129 / -8: 1 / d overflows, and every quotient is infinite or NaN.
+    let row = f32([1, 32], (0..<32).map { $0 == 3 ? 0x1p-129 : $0 == 5 ? 0 : 0x1p-131 })
+    for (format, size) in [(ElementFormat.q4_0, 18), (.q8_0, 34)] {
+      let cache = try evaluate("tensor_scatter", [Memory(format, [1, 32], bytes: [UInt8](repeating: 0xFF, count: size)), row, i32([0])])[0]!
+      #expect(try cache.encoded().dropFirst(2).allSatisfy { $0 == 0 })
+    }
+  }
+
   @Test func integerProductsSubtractZeroPoints() throws {
     // ONNX's example: a - 12 times b.
     let a = u8([4, 3], [11, 7, 3, 10, 6, 2, 9, 5, 1, 8, 4, 0])
@@ -68,6 +77,9 @@ private func u8(_ shape: [Int], _ values: [Double]) -> Memory { Memory(.u8, shap
     // Sums 10 and -6; times 0.5 * 0.5 / 2.
     let y = try values("qlinear_matmul", [i8([1, 2], [2, 4]), i8([2, 2], [1, 2, 1, -2]), f32([0.5]), f32([0.5]), f32([2]), nil, nil, i8([1], [10])])
     #expect(y == [11, 9])
+    // A sum of -2^31 has no magnitude in 32 bits.
+    let lowest = Memory(.i32, [1], [-2147483648])
+    #expect(try values("qlinear_matmul", [i8([1, 1], [0]), i8([1, 1], [1]), f32([1]), f32([1]), f32([1]), lowest]) == [-128])
     #expect(try values("qlinear_matmul", [u8([1, 1], [255]), u8([1, 1], [255]), f32([1]), f32([1]), f32([1])], [string("to", "u8")]) == [255])
   }
 }

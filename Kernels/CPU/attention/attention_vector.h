@@ -7,7 +7,10 @@
 //
 // q, k, v, y  as attention_scalar. Scratch: buffers a worker, and the parts.
 // Error       scores and sums in float, at most d and s roundings; exp within 1.1 ulp.
+// Hidden keys have weight 0 here, which a NaN or an infinity among their values survives: a row that comes out not finite is done
+// again by itself.
 #include "../shared/tile.h"
+#include "alone.h"
 #include "few_rows.h"
 
 enum { KEYS = 64, ROWS = 96, SPLIT_ROWS = 16 };
@@ -186,20 +189,20 @@ static void block_of_many(const bp_attention *p, const shape *z, const unit *u, 
   }
 }
 
-// y and lse of one row from its sums.
-static void finish_row(const bp_attention *p, const unit *u, int64_t r, float most, float total, float *o) {
+// y and lse of one row from its sums. The buffers of keys and values are free.
+static void finish_row(const bp_attention *p, const unit *u, const room *b, int64_t r, float most, float total, float *o) {
   int64_t t = u->token + r / p->group, h = u->head * p->group + r % p->group;
   float sink = p->sinks ? bp_vector_at(p->sinks, h) : -INFINITY, top = sink > most ? sink : most;
   float keep = most == -INFINITY ? 0 : expf(most - top);
   total = total * keep + (sink == -INFINITY ? 0 : expf(sink - top));
-  float factor = top == -INFINITY ? 0 : keep / total;
-  for (int64_t x = 0; x < p->e; x++) o[x] = factor == 0 ? 0 : o[x] * factor;
-  const bp_cpu_view *y = p->y, *l = p->lse;
-  char *at = bp_attention_batch(y, 3, u->batch) + t * y->stride[y->rank - 3] + h * y->stride[y->rank - 2];
-  bp_store_run(at, y->stride[y->rank - 1], o, (uint64_t)p->e, y->dtype);
-  if (l)
-    bp_store_one(bp_attention_batch(l, 2, u->batch) + t * l->stride[l->rank - 2] + h * l->stride[l->rank - 1], BP_FORMAT_F32,
-                 top == -INFINITY ? -INFINITY : top + logf(total));
+  float factor = top == -INFINITY ? 0 : keep / total, lse = top == -INFINITY ? -INFINITY : top + logf(total);
+  int lost = 0;
+  for (int64_t x = 0; x < p->e; x++) {
+    o[x] *= factor;
+    lost |= !(fabsf(o[x]) < INFINITY);
+  }
+  if (lost) lse = bp_attention_alone(p, u->batch, t, h, b->keys, p->d > p->e ? b->panels : b->values + p->e, o = b->values);
+  bp_attention_store(p, u->batch, t, h, o, lse);
 }
 
 static float *part_of(const bp_cpu_call *c, const shape *z, int64_t index, int64_t split, int64_t row) {
@@ -232,7 +235,7 @@ static void run_unit(const bp_cpu_call *c, const bp_attention *p, const shape *z
   }
   for (int64_t r = 0; r < u.rows; r++) {
     if (z->splits == 1) {
-      finish_row(p, &u, r, b->most[r], b->total[r], b->o + r * z->e);
+      finish_row(p, &u, b, r, b->most[r], b->total[r], b->o + r * z->e);
       continue;
     }
     float *part = part_of(c, z, index, split, r);
@@ -258,7 +261,7 @@ static void merge_unit(const bp_cpu_call *c, const bp_attention *p, const shape 
       total += weight * part[1];
       for (int64_t x = 0; x < p->e; x++) o[x] += weight * part[2 + x];
     }
-    finish_row(p, &u, r, most, total, o);
+    finish_row(p, &u, b, r, most, total, o);
   }
 }
 

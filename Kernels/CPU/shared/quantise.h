@@ -3,7 +3,8 @@
 #define BACKPLANE_CPU_QUANTISE_H
 #include "values.h"
 
-static inline int8_t bp_to_i8(float q) { return q >= 127 ? 127 : q <= -128 ? -128 : q != q ? 0 : (int8_t)q; }
+// 0 for what is not finite.
+static inline int8_t bp_to_i8(float q) { return !(fabsf(q) < INFINITY) ? 0 : q >= 127 ? 127 : q <= -128 ? -128 : (int8_t)q; }
 
 // A block as ggml's reference quantises it, in f32.
 static inline void bp_quantise_q8_0(char *to, const float *x) {

@@ -24,6 +24,10 @@ public struct CaseID: Hashable, Sendable {
     case symbolic
     /// Rows lie apart. A device may refuse it.
     case strided
+    /// The outermost dimension has stride 0. A device may refuse it.
+    case repeated
+
+    var mayBeRefused: Bool { self == .strided || self == .repeated }
   }
 
   public var op: String

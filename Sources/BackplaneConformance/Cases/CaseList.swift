@@ -36,7 +36,33 @@ public enum CaseList {
       let rows = CoveringArray.pairwise(levels: levels, seed: seed)
       for row in rows.prefix(size.rows) { add(generator.nearestCase(row, &random)) }
       guard array == 0 else { continue }
+      if size != .quick { for id in crossedCases(generator, besides: cases, &random) { add(id) } }
       for id in emptyCases(generator, rows, atMost: size == .quick ? 1 : .max) { add(id) }
+    }
+    return cases
+  }
+
+  /// A case for each combination of what the spec's `cross` names that `known` has not: faults that need three things at once.
+  private static func crossedCases(_ generator: ShapeGenerator, besides known: [CaseID], _ random: inout Random) -> [CaseID] {
+    let names = generator.spec.conformance.cross
+    let crossed = names.compactMap(generator.factor)
+    guard !crossed.isEmpty else { return [] }
+    func combination(_ id: CaseID) -> [String] {
+      names.map { name in
+        id.spec.inputIndex(name).map { id.inputs[$0].first?.format.name ?? "" } ?? (name == "data" ? id.data : name == "mem" ? id.memory.rawValue : id.text(of: name) ?? "")
+      }
+    }
+    var seen = Set(known.map(combination))
+    var cases: [CaseID] = []
+    for number in 0..<crossed.reduce(1, { $0 * generator.factors[$1].levelCount }) {
+      for _ in 0..<8 {
+        var row = generator.factors.map { random.below($0.levelCount) }
+        var rest = number
+        for factor in crossed { (row[factor], rest) = (rest % generator.factors[factor].levelCount, rest / generator.factors[factor].levelCount) }
+        guard let id = generator.makeCase(row) else { continue }
+        if seen.insert(combination(id)).inserted { cases.append(id) }
+        break
+      }
     }
     return cases
   }
@@ -51,6 +77,6 @@ public enum CaseList {
       default: break
       }
     }
-    return overrides.lazy.compactMap { override in rows.lazy.compactMap { generator.makeCase($0, override) }.first { $0.memory != .strided } }.prefix(limit).map { $0 }
+    return overrides.lazy.compactMap { override in rows.lazy.compactMap { generator.makeCase($0, override) }.first { !$0.memory.mayBeRefused } }.prefix(limit).map { $0 }
   }
 }

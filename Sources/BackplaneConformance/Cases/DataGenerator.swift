@@ -9,14 +9,16 @@ import BackplaneSpecs
 /// cancel      pairs that sum to nearly nothing      ramp      a new maximum at every step: online sums must rescale
 /// huge        logits that overflow a naive exp      overflow  near the end of the format
 /// denormal    below the smallest normal number      negzero   zeros of both signs
-/// nan, inf    one such element                      constant  all the same
+/// nan, inf    one such element, in turn in each operand constant  all the same
 /// last        only the end is not zero              sparse    mostly zero
 /// offset      a mean far larger than the variance   ties      halfway between two numbers of a narrower format
 /// one_hot     rows that select a column             saturate  one key takes all of the weight
 /// zero_query  every key has the same weight         masked_huge  what a mask hides is enormous
-/// tiny        products are subnormal
+/// tiny        products are subnormal                saturate_nan  the same, with a NaN in a value that has weight 0
 /// halves      multiples of 1/2: ties of rounding    special   every odd number there is
 /// uniform     between -1 and 1, as many suites do
+///
+/// A NaN may be any: quiet or not, with any payload.
 ///
 /// Operands with a meaning of their own: mask, indices, positions, angles, frequencies, slopes, scales, large_scales, zero_points,
 /// exponents, lse, draws.
@@ -29,24 +31,48 @@ struct DataGenerator {
     for (k, tensors) in id.inputs.enumerated() {
       for (i, tensor) in tensors.enumerated() {
         var random = Random(key: id.seed, stream: UInt64(k * 64 + i + 1))
-        made.append(bytes(tensor, operand: k, &random))
+        let own = bytes(tensor, operand: k, &random)
+        let rows = id.memory == .repeated && !tensor.format.isBlock ? tensor.shape.first ?? 1 : 1
+        made.append(rows > 1 ? (0..<rows).flatMap { _ in own.prefix(own.count / rows) } : own)
       }
     }
     return made
+  }
+
+  /// The operand that a single special number goes to: each that has no meaning of its own in turn.
+  private var chosen: Int {
+    let meanings = Set(id.spec.conformance.operands.map(\.name))
+    let candidates = id.inputs.indices.filter { k in id.inputs[k].contains { $0.format.kind == .float } && !meanings.contains(id.spec.inputs[k].name) }
+    return candidates.isEmpty ? 0 : candidates[Int(id.seed % UInt64(candidates.count))]
   }
 
   private func bytes(_ tensor: CaseID.Tensor, operand k: Int, _ random: inout Random) -> [UInt8] {
     let spec = id.spec
     let kind = spec.conformance.operands.first { $0.name == spec.inputs[k].name }?.data ?? id.data
     if tensor.format.isBlock {
-      if ["saturate", "zero_query", "uniform"].contains(kind), let bytes = try? ReferenceTensor(tensor.format, tensor.shape, values: numbers(tensor, kind, k, &random)).encoded() {
+      if ["saturate", "saturate_nan", "zero_query", "uniform"].contains(kind), let bytes = try? ReferenceTensor(tensor.format, tensor.shape, values: numbers(tensor, kind, k, &random)).encoded() {
         return bytes
       }
       return BlockData.bytes(tensor.format, count: tensor.count, kind: kind, &random)
     }
     let values = tensor.format.kind == .float ? numbers(tensor, kind, k, &random) : integers(tensor, kind, &random)
     // What cannot be encoded is a fault of this generator.
-    return try! ReferenceTensor(tensor.format, tensor.shape, values: values).encoded()
+    var bytes = try! ReferenceTensor(tensor.format, tensor.shape, values: values).encoded()
+    for (n, i) in values.indices.filter({ values[$0].isNaN }).enumerated() { DataGenerator.setNaN(n, tensor.format, &bytes, i) }
+    return bytes
+  }
+
+  /// Replaces a NaN by the `n`-th of some that a careless rounding turns into numbers or infinities.
+  private static func setNaN(_ n: Int, _ format: ElementFormat, _ bytes: inout [UInt8], _ element: Int) {
+    let patterns: [UInt32] = switch format {
+    case .f32: [0x7FC0_0000, 0x7FFF_FFFF, 0xFFFF_FFFF, 0x7F80_0001, 0xFF80_8000]
+    case .f16: [0x7E00, 0x7FFF, 0xFFFF, 0x7C01]
+    case .bf16: [0x7FC0, 0x7FFF, 0xFFFF, 0x7F81]
+    default: []
+    }
+    guard !patterns.isEmpty else { return }
+    let size = format.blockBytes
+    for b in 0..<size { bytes[element * size + b] = UInt8(truncatingIfNeeded: patterns[n % patterns.count] >> UInt32(8 * b)) }
   }
 
   // MARK: Whole numbers
@@ -62,19 +88,29 @@ struct DataGenerator {
     case "indices", "positions":
       // Rows of the first operand; now and then outside.
       let rows = id.inputs[0].first?.shape.first ?? 1
+      // In 64 bits also numbers whose low half is inside.
+      let far = tensor.format == .i64 ? [1 << 32, -1 << 32] : []
       return (0..<count).map { _ in
-        let outside = random.uniform() < 0.06
-        return Double(outside ? (random.next() & 1 == 0 ? -1 : rows + random.below(5)) : random.below(rows))
+        let inside = random.below(rows)
+        return Double(random.uniform() < 0.1 ? ([-1, rows + random.below(5)] + far.map { $0 + inside })[random.below(2 + far.count)] : inside)
       }
     case "angles":
       let start = [0, 1, 100, 4000, -5, 70_000][random.below(6)]
       return (0..<count).map { i in i % 11 == 10 ? 7 : Double(start + i) }
     case "zero_points":
+      if tensor.format == .i32, id.seed % 4 == 0 { return (0..<count).map { _ in random.next() & 1 == 0 ? low : high } }
       let middle = tensor.format == .u8 ? 128 : 0
       return (0..<count).map { _ in Double(middle + random.in_(-9...9)) }
     case "huge", "overflow":
       return (0..<count).map { i in i % 5 == 0 ? (random.next() & 1 == 0 ? low : high) : i % 5 == 1 && high > 0x1p24 ? Double(16_777_216 + random.below(4)) : random.uniform(low, high).rounded() }
     case "constant": return [Double](repeating: 3, count: count)
+    case "ties":
+      // Halfway between two bfloats or halves, and one beside: in f32 first, the larger ones become ties.
+      return (0..<count).map { _ in
+        let bits = high > 0x1p31 ? 20 + random.below(30) : high > 0x1p30 ? 20 + random.below(10) : 4
+        let tie = random.next() & 1 == 0 ? Double(256 + 2 * random.below(128) + 1) * Double(1 << (bits - 8 > 0 ? bits - 8 : 0)) : Double(2049 + 2 * random.below(500))
+        return max(low, min(high, random.sign() * (tie + Double(random.in_(-1...1)))))
+      }
     case "sparse", "negzero": return (0..<count).map { _ in random.uniform() < 0.8 ? 0 : Double(random.below(100)) }
     default: return (0..<count).map { _ in max(low, min(high, Double(random.in_(-100...100)))) }
     }
@@ -89,9 +125,9 @@ struct DataGenerator {
     func each(_ value: (Int, inout Random) -> Double) -> [Double] { (0..<count).map { value($0, &random) } }
     func withOne(_ special: Double) -> [Double] {
       var values = each { _, random in random.normal() }
-      // Two of them in the first operand; zeros for them to meet in the others.
-      if count > 0, k == 0 { for _ in 0..<(count > 3 ? 2 : 1) { values[random.below(count)] = special } }
-      if k > 0 { for i in values.indices where random.uniform() < 0.3 { values[i] = 0 } }
+      // Two of them in one operand; zeros for them to meet in the others.
+      if count > 0, k == chosen { for _ in 0..<(count > 3 ? 2 : 1) { values[random.below(count)] = special } }
+      if k != chosen { for i in values.indices where random.uniform() < 0.3 { values[i] = 0 } }
       return values
     }
     switch kind {
@@ -106,7 +142,9 @@ struct DataGenerator {
     case "ramp": return each { i, random in Double(i % columns) * 0.5 + random.uniform(0, 0.25) }
     case "huge": return each { _, random in random.sign() * limits.huge * random.uniform(0.1, 1) }
     case "overflow": return each { _, random in random.sign() * limits.largest * random.uniform(0.4, 0.99) }
-    case "tiny": return each { _, random in random.normal() * Double(sign: .plus, exponent: -60 - random.below(14), significand: 1) }
+    case "tiny":
+      let (first, spread) = format == .f16 ? (-4, 8) : (-60, 14)
+      return each { _, random in random.normal() * Double(sign: .plus, exponent: first - random.below(spread), significand: 1) }
     case "denormal": return each { _, random in random.sign() * limits.smallestNormal * random.uniform(0, 2) }
     case "negzero": return each { _, random in random.uniform() < 0.5 ? -0.0 : random.uniform() < 0.5 ? 0 : random.normal() }
     case "nan": return withOne(.nan)
@@ -134,15 +172,31 @@ struct DataGenerator {
       let keys = tensor.shape.count >= 3 ? tensor.shape[tensor.shape.count - 3] : 1
       let step = tensor.shape.suffix(2).reduce(1, *)
       return each { i, random in random.normal() * (k > 0 && step > 0 && i / step % max(keys, 1) >= keys - keys / 3 ? limits.huge : 1) }
-    case "saturate":
+    case "saturate", "saturate_nan":
       let step = tensor.shape.suffix(2).reduce(1, *)
       switch k {
       case 0: let sign = random.sign(); return [Double](repeating: 256 * sign, count: count)
       case 1: return each { i, _ in step == 0 ? 0 : Double(i / step % max(tensor.shape.dropLast(2).last ?? 1, 1) + 1) }
-      default: return each { _, random in Double(random.in_(1...8)) }
+      default:
+        var values = each { _, random in Double(random.in_(1...8)) }
+        if kind == "saturate_nan", count > 0 { values[random.below(count)] = .nan }
+        return values
       }
-    case "halves": return each { i, random in i % columns % 32 == 0 ? 127 * random.sign() : Double(random.in_(-41...41)) / 2 }
-    case "scales": return each { _, random in random.uniform(0.01, 0.1) }
+    case "halves":
+      // The largest of each 32 makes the scale 1: for 8 bits, in every other block for 4 bits; in some cases for a range of 255.
+      let low = id.seed % 3 == 0 ? -128.0 : -127
+      return each { i, random in
+        switch (i / 32 % 2, i % columns % 32) {
+        case (0, 0): random.next() & 1 == 0 ? 127 : low
+        case (0, 1) where id.seed % 3 == 0: random.next() & 1 == 0 ? 127 : low
+        case (1, 0): 8 * random.sign()
+        case (1, _): Double(random.in_(-15...15)) / 2
+        default: Double(random.in_(-41...41)) / 2
+        }
+      }
+    case "scales":
+      // Powers of two in some cases: only then is a tie a tie for every kernel.
+      return each { _, random in id.seed % 3 == 0 ? [0.5, 1, 2][random.below(3)] : random.uniform(0.01, 0.1) }
     case "large_scales": return each { _, random in random.uniform(5, 50) }
     case "exponents": return each { _, random in random.next() & 1 == 0 ? Double(random.in_(-3...4)) / 2 : random.normal() }
     case "lse": return each { _, random in random.uniform() < 0.1 ? -.infinity : 3 * random.normal() }

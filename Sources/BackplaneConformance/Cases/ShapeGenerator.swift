@@ -36,10 +36,23 @@ struct ShapeGenerator {
   let spec: OperatorSpec
   let factors: [Factor]
 
+  /// The factor that a spec's `cross` calls `name`.
+  func factor(named name: String) -> Int? {
+    factors.firstIndex { factor in
+      switch factor {
+      case .format(let k, _): spec.inputs[k].name == name
+      case .attribute(let attribute, _): attribute == name
+      case .data: name == "data"
+      case .memory: name == "mem"
+      default: false
+      }
+    }
+  }
+
   /// Around the widths of vectors and tiles, primes, and one that is long.
   static let usualExtents = [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 127, 257]
   static let wholeShapes = [[7], [], [1], [16], [33], [3, 5], [17, 1], [2, 3, 4], [1, 31], [64, 2], [127], [257], [1057], [5, 1, 3, 2], [2049]]
-  static let usualData = ["normal", "int", "allpos", "outlier", "cancel", "ramp", "huge", "denormal", "overflow", "negzero", "nan", "inf", "constant", "last", "sparse"]
+  static let usualData = ["normal", "int", "allpos", "outlier", "cancel", "ramp", "huge", "tiny", "denormal", "overflow", "negzero", "nan", "inf", "constant", "last", "sparse"]
 
   init(_ spec: OperatorSpec) {
     self.spec = spec
@@ -74,7 +87,7 @@ struct ShapeGenerator {
     let isReal = spec.inputs.contains { input in input.formats.contains { $0.isReal } }
     factors.append(.data(!section.data.isEmpty ? section.data : (isReal ? ShapeGenerator.usualData : ["normal", "huge"]) + section.exact.map(ShapeGenerator.word)
       .filter { !ShapeGenerator.usualData.contains($0) }))
-    var memories: [CaseID.Memory] = [.plain, .symbolic, .strided]
+    var memories: [CaseID.Memory] = [.plain, .symbolic, .strided, .repeated]
     if spec.inputs.count > 1 { memories.append(.constant) }
     if spec.outputs.contains(where: { $0.inPlace != nil }) { memories.append(.state) }
     factors.append(.memory(memories))

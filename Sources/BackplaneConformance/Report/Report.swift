@@ -22,6 +22,8 @@ public struct Report: Codable, Sendable {
   public var seconds: Double
   public var subject: Subject
   public var conformant: Bool
+  /// True when refusals do not count: the verdict is about what the device takes.
+  public var claimedOnly: Bool?
   public var counts: [String: Int]
   public var results: [CaseResult]
   public var grades: [Grade]?
@@ -48,7 +50,7 @@ public struct Report: Codable, Sendable {
 
   /// One line that says it all.
   public var verdict: String {
-    let what = ops.isEmpty ? level : ops.joined(separator: ", ")
+    let what = (claimedOnly ?? false ? "what it claims of " : "") + (ops.isEmpty ? level : ops.joined(separator: ", "))
     let waived = counts["waived"] ?? 0
     return conformant ? "conformant: \(what) (\(size))" + (waived > 0 ? " with \(waived) waivers" : "") : "NOT conformant: \(what) (\(size))"
   }

@@ -39,7 +39,7 @@ public struct CaseRunner {
 
   /// Whether a plugin of the case's level must support it: plain memory, f32, and what has to go with it.
   public static func isRequired(_ id: CaseID) -> Bool {
-    guard id.memory != .strided else { return false }
+    guard !id.memory.mayBeRefused else { return false }
     return id.inputs.joined().allSatisfy { $0.format == .f32 || $0.format == .i32 } && id.attributes.allSatisfy { attribute in
       guard let output = id.spec.outputs.first(where: { $0.formatAttribute == attribute.name }), output.formatAttribute != nil else { return true }
       return attribute.value == .string("f32")
@@ -52,7 +52,7 @@ public struct CaseRunner {
     let (made, data) = (reference.made, reference.data)
     let graph = try ABIGraph(made.graph)
     var strides: [TensorID: [Int]] = [:]
-    if id.memory == .strided { strides = spreadRows(graph, made) }
+    if id.memory.mayBeRefused { strides = spreadRows(graph, made, isRepeated: id.memory == .repeated) }
     defer { withExtendedLifetime(graph) {} }
 
     guard let verdict = try device.query(graph).first else { throw BackplaneError(.internal, "query gave no verdict") }
@@ -99,15 +99,15 @@ public struct CaseRunner {
     }
   }
 
-  /// Gives each operand that may have them rows that lie apart. The data's strides, by tensor.
-  private func spreadRows(_ graph: ABIGraph, _ made: CaseGraph) -> [TensorID: [Int]] {
+  /// Gives each operand that may have them rows that lie apart, or on top of each other. The data's strides, by tensor.
+  private func spreadRows(_ graph: ABIGraph, _ made: CaseGraph, isRepeated: Bool) -> [TensorID: [Int]] {
     var strides: [TensorID: [Int]] = [:]
     for case let (id, tensor)? in made.inputs where !tensor.format.isBlock && !tensor.shape.isEmpty && tensor.count > 0 {
       var step = tensor.format.blockBytes
       var own = [Int](repeating: 0, count: tensor.shape.count)
       for d in tensor.shape.indices.reversed() {
         if d == tensor.shape.count - 1, tensor.shape.count == 1 { step *= 2 }
-        own[d] = step
+        own[d] = isRepeated && d == 0 ? 0 : step
         step = step * tensor.shape[d] + (d > 0 ? 3 * tensor.format.blockBytes : 0)
       }
       strides[id] = own

@@ -49,7 +49,7 @@ public struct Summary: Codable, Sendable {
 
 public enum Suite {
   /// Changes when cases, data or judgement change: results of different versions cannot be compared.
-  public static let version = 1
+  public static let version = 2
 
   /// The IDs of a run, in order.
   ///

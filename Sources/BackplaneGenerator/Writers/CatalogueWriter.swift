@@ -106,6 +106,7 @@ struct CatalogueWriter {
     if !section.operands.isEmpty {
       parts.append("operands: [" + section.operands.map { "(\(T.quoted($0.name)), \(T.quoted($0.data)))" }.joined(separator: ", ") + "]")
     }
+    if !section.cross.isEmpty { parts.append("cross: \(T.list(section.cross))") }
     if !section.exact.isEmpty { parts.append("exact: \(T.list(section.exact))") }
     if !section.metamorphic.isEmpty { parts.append("metamorphic: \(T.list(section.metamorphic))") }
     if !section.require.isEmpty { parts.append("require: \(T.list(section.require))") }

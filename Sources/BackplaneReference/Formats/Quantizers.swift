@@ -39,6 +39,6 @@ enum Quantizer {
     (block[0], block[1]) = (UInt8(truncatingIfNeeded: bits), UInt8(truncatingIfNeeded: bits >> 8))
   }
 
-  /// Towards zero; a row with NaN or an overflow has no meaning here, only no trap.
-  private static func whole(_ x: Float) -> Int { x.isNaN ? 0 : Int(max(-1e6, min(1e6, x))) }
+  /// Towards zero; 0 for what is not finite, as where 1/d overflows.
+  private static func whole(_ x: Float) -> Int { x.isFinite ? Int(max(-1e6, min(1e6, x))) : 0 }
 }

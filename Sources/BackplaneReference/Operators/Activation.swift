@@ -32,6 +32,22 @@ enum Activation {
     }
   }
 
+  /// Where silu and gelu are lowest; the others are monotone.
+  private var extremum: Double {
+    switch self {
+    case .silu: -1.278464542761074
+    case .geluErf: -0.751791524693565
+    case .geluTanh: -0.752461422071016
+    case .none, .relu: 0
+    }
+  }
+
+  /// How far a kernel's activation may be from y = f(x) when its argument may be `moved` from x.
+  func error(_ ulp: Double, x: Double, y: Double, moved: Double) -> Double {
+    let change = BackplaneReference.change(function, at: x, by: moved, from: y, extremum: extremum)
+    return change + error(ulp, x: moved > 0 ? x - moved : x, y: abs(y) + change)
+  }
+
   /// How far a kernel's activation may be from y at exactly x: `ulp` ulp, and what the usual formulas cost in the negative tail.
   ///
   /// silu overflows e^-x below -88.7 and gives 0. gelu's 1 + erf and 1 + tanh cancel: their error is relative to |x|, not to |y|.

@@ -12,7 +12,7 @@ struct GatedActivation: ReferenceOperator {
     let (gateError, upError) = (call.input(0).error(call.declared, of: gate), call.input(1).error(call.declared, of: up))
     return [call.result(y) { i in
       // The activation within 6 ulp, and one ulp for the product, which may be formed as (gate · up) · factor: 7 in all.
-      let ofGate = activation.error(6, x: gate[i], y: activated[i]) + change(act, at: gate[i], by: gateError?[i] ?? 0, from: activated[i])
+      let ofGate = activation.error(6, x: gate[i], y: activated[i], moved: gateError?[i] ?? 0)
       let ofUp = upError?[i] ?? 0
       return times(ofGate, abs(up[i]) + ofUp) + times(abs(activated[i]), ofUp) + 2 * u * abs(y[i])
     }]

@@ -41,7 +41,9 @@ struct Matmul: ReferenceOperator {
       var roundings = problem.roundings + (bias == nil ? 0 : 1)
       if isPlain, residual != nil { (size, roundings) = (size + abs(added(i)), roundings + 1) }
       var own: Double
-      if size.isFinite {
+      if problem.isOpen(i) {
+        own = .infinity
+      } else if size.isFinite {
         own = unlessOverflowing(size, gamma(roundings) * size + problem.underflow) + (extra.isEmpty ? 0 : extra[i] * (1 + gamma(roundings)) + problem.tiny(i))
       } else {
         // An infinity among the operands: sums that are scaled later may meet infinity minus infinity.
@@ -50,7 +52,7 @@ struct Matmul: ReferenceOperator {
       let ofResidual = residualError?[residualIndex?[i] ?? i] ?? 0
       if isPlain { return own + ofResidual }
       let z = biased(i)
-      if z.isFinite || own.isNaN { own = activation.error(6, x: z, y: act(z)) + change(act, at: z, by: own, from: act(z)) }
+      if z.isFinite || own.isNaN { own = activation.error(6, x: z, y: act(z), moved: own) }
       return own + ofResidual + (residual == nil ? 0 : u * abs(y[i]))
     }
   }
@@ -74,6 +76,8 @@ private struct Problem {
   /// A kernel may sum integers or minima apart, or round: an infinity may become NaN.
   let isReordered: Bool
   private let tinyPerRow: [Double]
+  /// Rows of a with an element of which nothing is promised; empty when there are none.
+  private let openRows: [Bool]
   private let wantsBounds: Bool
   /// Of the elements of b, where an earlier operator of a composition made them.
   private let bError: [Double]?
@@ -111,7 +115,7 @@ private struct Problem {
     self.roundings = max(roundings, 0)
     underflow = Double(k) * (declared.flushesSubnormals ? smallestNormal : 2 * eta)
     isReordered = decoder != nil || declared.activationBlock != nil || declared.operandRound != nil
-    guard wantsBounds else { (extraPerActivation, tinyPerRow, bError) = (nil, [], nil); return }
+    guard wantsBounds else { (extraPerActivation, tinyPerRow, openRows, bError) = (nil, [], [], nil); return }
 
     let (k, absolute) = (self.k, self.absolute)
     let rows = k == 0 ? 0 : a.count / k
@@ -153,16 +157,18 @@ private struct Problem {
     }
     bError = if case .computed(let tensor) = right.source { tensor.error } else { nil }
     if bError != nil { add { _ in 0 } }
-    extraPerActivation = extra
+    // Infinity times a weight of 0 would be a NaN, which promises something.
+    let open = extra.map { extra in (0..<rows).map { extra[$0 * k..<($0 + 1) * k].contains(.infinity) } } ?? []
+    openRows = open.contains(true) ? open : []
+    extraPerActivation = openRows.isEmpty ? extra : extra?.map { $0 == .infinity ? 0 : $0 }
     tinyPerRow = tiny
   }
 
   /// The error of output i that depends on its row of a alone.
-  func tiny(_ i: Int) -> Double {
-    if tinyPerRow.isEmpty { return 0 }
-    let (row, batch) = (i / n % m, i / n / m)
-    return tinyPerRow[(aOfBatch?[batch] ?? batch) * m + row]
-  }
+  func tiny(_ i: Int) -> Double { tinyPerRow.isEmpty ? 0 : tinyPerRow[row(of: i)] }
+  /// Whether nothing is promised of output i.
+  func isOpen(_ i: Int) -> Bool { !openRows.isEmpty && openRows[row(of: i)] }
+  private func row(of i: Int) -> Int { (aOfBatch?[i / n / m] ?? i / n / m) * m + i / n % m }
 
   /// All rows of `matrix` in a batch, times one row of weights, into a column of `out`.
   func multiply(_ matrix: [Double], _ batch: Int, _ row: UnsafePointer<Double>, into out: inout [Double], _ at: Int) {

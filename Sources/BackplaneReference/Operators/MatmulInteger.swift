@@ -19,7 +19,7 @@ struct QlinearMatmul: ReferenceOperator {
       let (ofA, ofB) = (a.count == 1 ? a[0] : a[i / n % m], b.count == 1 ? b[0] : b[i % n])
       let value = Double(sum) * (ofA * ofB / y)
       // Two products, a quotient, and a sum that need not be an f32.
-      let isExact = abs(sum) < 1 << 24 && [ofA, ofB, y].allSatisfy(Quantization.isPowerOfTwo)
+      let isExact = sum.magnitude < 1 << 24 && [ofA, ofB, y].allSatisfy(Quantization.isPowerOfTwo)
       return quantization.step(value, error: isExact ? 0 : 12 * u * abs(value))
     }
     return [call.result(steps.map(\.value)) { steps[$0].own }]

@@ -76,7 +76,7 @@ struct Movement: ReferenceOperator {
     let padding = pool.count / size
     if map.contains(-1) {
       pool += [UInt8](repeating: 0, count: size)
-      let value = call.float("value")
+      let value = call.number("value")
       pool.withUnsafeMutableBytes { PlainFormat.encode(value, output.format, to: $0.baseAddress! + padding * size) }
     }
     let bytes = [UInt8](unsafeUninitializedCapacity: map.count * size) { out, initialized in

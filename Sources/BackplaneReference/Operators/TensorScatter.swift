@@ -39,6 +39,8 @@ struct TensorScatter: ReferenceOperator {
         // Half a step of the scale and the scale's rounding to f16; q4_0 has one step less on the far side of zero.
         let range = from / block * block..<(from / block + 1) * block
         let largest = range.reduce(0) { max($0, abs(new[$1]) + incoming[$1]) }
+        // What is not finite, or overflows the scale, takes its block with it.
+        if range.contains(where: { !(abs(new[$0]) + incoming[$0] <= 65504 * 7) }) { error[at + i] = .infinity; continue }
         error[at + i] = incoming[from] + largest * (output.format == .q8_0 ? 1 / 253.0 : 1 / 7.9) + largest * 0x1p-11 + 128 * 0x1p-25
       }
     }

@@ -2,6 +2,7 @@ import Backplane
 import BackplaneConformance
 import BackplaneReference
 import Foundation
+import Synchronization
 
 let conformCommand = Command(
   name: "conform", summary: "Prove a plugin right: every case of the specs, judged by derived bounds",
@@ -11,6 +12,7 @@ let conformCommand = Command(
     Option("op", "NAME", "only this operator; may be given again, or several with commas"),
     Option("case", "PATTERN", "only cases whose ID is this, * standing for anything"),
     Option("quick", nil, "the few cases that cover most"), Option("full", nil, "every pair of what varies, eight times with other partners"),
+    Option("claimed", nil, "judge what the device says yes to: a refusal with a reason is counted, not held against it"),
     Option("in-process", nil, "without child processes: a crash ends the run"),
     Option("jobs", "N", "child processes at a time (default: the processors of this machine)"),
     Option("timeout", "SECONDS", "for one case, before it counts as hung (default 20)"),
@@ -60,9 +62,12 @@ enum ConformVerbs {
     let clock = ContinuousClock(), start = clock.now
     var results = try execute(ids, target, device)
     let elapsed = clock.now - start
+    let isClaimedOnly = arguments.has("claimed")
+    if isClaimedOnly { for i in results.indices where results[i].outcome == .unsupported { results[i].required = false } }
     waivers?.apply(to: &results, today: Waivers.day())
-    let report = Report(device, level: level, size: size, ops: ops, results: results, started: began,
+    var report = Report(device, level: level, size: size, ops: ops, results: results, started: began,
                         seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18, waivers: waivers, replay: target.replayCommand(device))
+    report.claimedOnly = isClaimedOnly ? true : nil
     if let file = arguments["json"] { try write(report.json(), to: file) }
     if let file = arguments["junit"] { try write(Data(JUnitReport.text(report).utf8), to: file) }
     if let file = arguments["html"] { try write(Data(HTMLReport.text(report, mutation: mutation, baseline: baseline).utf8), to: file) }
@@ -209,16 +214,25 @@ struct ConformTarget: Sendable {
   init(_ arguments: Arguments) { self.init(arguments, plugin: arguments.positionals.first) }
   init(_ arguments: Arguments, plugin: String?) { (self.arguments, self.plugin) = (arguments, plugin) }
 
+  /// With a runtime its threads end, and loops run on their caller's alone: what is opened here lives as long as the process.
+  private static let runtimes = Mutex<[Runtime]>([])
+
+  private func makeRuntime(adding paths: [String] = []) throws -> Runtime {
+    let runtime = try SharedOptions.makeRuntime(arguments, adding: paths)
+    ConformTarget.runtimes.withLock { $0.append(runtime) }
+    return runtime
+  }
+
   /// PLUGIN is a library's path, or a device's ID as `--device` takes it.
   func device() throws -> Device {
     if let name = plugin {
-      guard name.contains("/") || name.hasSuffix(".so") else { return try SharedOptions.makeRuntime(arguments).device(name) }
+      guard name.contains("/") || name.hasSuffix(".so") else { return try makeRuntime().device(name) }
       let path = URL(fileURLWithPath: name).standardizedFileURL.path
-      let runtime = try SharedOptions.makeRuntime(arguments, adding: [path])
+      let runtime = try makeRuntime(adding: [path])
       guard let entry = runtime.registry.entries.first(where: { $0.path == path }) else { throw BackplaneError(.file, "is no plugin", subject: path) }
       return try runtime.device(entry.shortName)
     }
-    let devices = try SharedOptions.devices(arguments, try SharedOptions.makeRuntime(arguments))
+    let devices = try SharedOptions.devices(arguments, try makeRuntime())
     guard devices.count == 1 else { throw UsageError("conform judges one device: give --device ID (here: \(devices.map(\.id).joined(separator: ", ")))") }
     return devices[0]
   }

@@ -1,12 +1,10 @@
-import BackplaneCore
-
 /// Reads one JSON object and complains about what it does not expect, with file and place.
-struct JSONReader {
-  let file: String
-  let place: String
+package struct JSONReader {
+  package let file: String
+  package let place: String
   private let members: [JSON.Member]
 
-  init(_ json: JSON, file: String, place: String = "", fields: [String]) throws(BackplaneError) {
+  package init(_ json: JSON, file: String, place: String = "", fields: [String]) throws(BackplaneError) {
     self.file = file
     self.place = place
     guard case .object(let members) = json else { throw BackplaneError(.file, "\(place.isEmpty ? "the file" : place) is no object", subject: file) }
@@ -16,30 +14,30 @@ struct JSONReader {
     }
   }
 
-  func wrong(_ field: String, _ message: String, hint: String? = nil) -> BackplaneError {
+  package func wrong(_ field: String, _ message: String, hint: String? = nil) -> BackplaneError {
     BackplaneError(.file, "\(place.isEmpty ? "" : "\(place): ")'\(field)' \(message)", subject: file, hint: hint)
   }
 
-  func value(_ field: String) -> JSON? { members.first { $0.key == field }?.value }
+  package func value(_ field: String) -> JSON? { members.first { $0.key == field }?.value }
 
-  func required(_ field: String) throws(BackplaneError) -> JSON {
+  package func required(_ field: String) throws(BackplaneError) -> JSON {
     guard let value = value(field) else { throw wrong(field, "is missing") }
     return value
   }
 
-  func string(_ field: String) throws(BackplaneError) -> String {
+  package func string(_ field: String) throws(BackplaneError) -> String {
     guard case .string(let s) = try required(field) else { throw wrong(field, "is no string") }
     return s
   }
-  func optionalString(_ field: String) throws(BackplaneError) -> String? { value(field) == nil ? nil : try string(field) }
+  package func optionalString(_ field: String) throws(BackplaneError) -> String? { value(field) == nil ? nil : try string(field) }
 
-  func int(_ field: String) throws(BackplaneError) -> Int {
+  package func int(_ field: String) throws(BackplaneError) -> Int {
     guard case .int(let i) = try required(field) else { throw wrong(field, "is no whole number") }
     return i
   }
-  func optionalInt(_ field: String) throws(BackplaneError) -> Int? { value(field) == nil ? nil : try int(field) }
+  package func optionalInt(_ field: String) throws(BackplaneError) -> Int? { value(field) == nil ? nil : try int(field) }
 
-  func number(_ field: String) throws(BackplaneError) -> Double? {
+  package func number(_ field: String) throws(BackplaneError) -> Double? {
     switch value(field) {
     case nil: return nil
     case .int(let i): return Double(i)
@@ -48,7 +46,7 @@ struct JSONReader {
     }
   }
 
-  func bool(_ field: String) throws(BackplaneError) -> Bool {
+  package func bool(_ field: String) throws(BackplaneError) -> Bool {
     switch value(field) {
     case nil: return false
     case .bool(let b): return b
@@ -57,7 +55,7 @@ struct JSONReader {
   }
 
   /// Empty when the field is missing.
-  func array(_ field: String) throws(BackplaneError) -> [JSON] {
+  package func array(_ field: String) throws(BackplaneError) -> [JSON] {
     switch value(field) {
     case nil: return []
     case .array(let values): return values
@@ -65,7 +63,7 @@ struct JSONReader {
     }
   }
 
-  func strings(_ field: String) throws(BackplaneError) -> [String] {
+  package func strings(_ field: String) throws(BackplaneError) -> [String] {
     var strings: [String] = []
     for value in try array(field) {
       guard case .string(let s) = value else { throw wrong(field, "is no list of strings") }
@@ -75,7 +73,7 @@ struct JSONReader {
   }
 
   /// Members in the file's order; empty when the field is missing.
-  func object(_ field: String) throws(BackplaneError) -> [JSON.Member] {
+  package func object(_ field: String) throws(BackplaneError) -> [JSON.Member] {
     switch value(field) {
     case nil: return []
     case .object(let members): return members

@@ -1,7 +1,5 @@
-import BackplaneCore
-
 /// A JSON value that keeps the order of keys and tells whole numbers from others.
-enum JSON: Equatable {
+package enum JSON: Equatable {
   case null
   case bool(Bool)
   case int(Int)
@@ -10,13 +8,15 @@ enum JSON: Equatable {
   case array([JSON])
   case object([Member])
 
-  struct Member: Equatable {
-    let key: String
-    let value: JSON
+  package struct Member: Equatable {
+    package let key: String
+    package let value: JSON
+
+    package init(key: String, value: JSON) { (self.key, self.value) = (key, value) }
   }
 
   /// - Throws: ``BackplaneError`` (file) with the line where the text stops being JSON. A key given twice is an error.
-  static func parse(_ text: String) throws(BackplaneError) -> JSON {
+  package static func parse(_ text: String) throws(BackplaneError) -> JSON {
     var parser = JSONParser(bytes: Array(text.utf8))
     return try parser.whole()
   }

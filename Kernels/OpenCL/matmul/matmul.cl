@@ -1,0 +1,88 @@
+// a [.. M K] times b [.. N K] (or [.. K N]) in any format: matmul and matmul_gated, as tiles of dot products. A group of GROUP work items shares a tile of
+// ROWS rows of a and COLUMNS rows of b, each taking every GROUP-th run of 16 along K; weights are decoded in registers, once for ROWS rows. Right for few
+// rows, where the weights' bytes are what counts; gemm.cl is for many.
+//
+// A, Y, W  formats of a, y, b (W2 of the second weights); BIAS, ACTIVATION, HAS_RESIDUAL, IS_GATED
+// Sums     16 partial ones in f32 for each work item
+#include "shared/rows.cl"
+#include "shared/blocks.cl"
+#include "shared/activations.cl"
+
+define_isinf_zero(float)
+DEFINE_ACTIVATION(ACTIVATION, float)
+
+// Rows of b, K apart by `k_step` bytes; of a block format they are whole blocks.
+#if IS_FLOAT
+#define WEIGHT16(format, row, run, k_step) ROW16(format, row, 16 * (run), k_step)
+#else
+#define WEIGHT16(format, row, run, k_step) DECODE16(format)(row, run)
+#endif
+
+#define DEFINE_DOTS(name, format)                                                                                         \
+  inline void name(float *sums, global const uchar *a, const long a_row, const long a_k, global const uchar *b, const long b_row, const long b_k,         \
+                   const int rows, const int columns, const int k) {                                                     \
+    float16 part[ROWS][COLUMNS];                                                                                          \
+    for (int r = 0; r < ROWS; r++)                                                                                        \
+      for (int c = 0; c < COLUMNS; c++) part[r][c] = 0;                                                                   \
+    for (int run = get_local_id(0); run < k / 16; run += GROUP) {                                                         \
+      float16 x[ROWS];                                                                                                    \
+      for (int r = 0; r < ROWS; r++) x[r] = ROW16(A, a + min(r, rows - 1) * a_row, 16 * run, a_k);                        \
+      for (int c = 0; c < COLUMNS; c++) {                                                                                 \
+        float16 w = WEIGHT16(format, b + min(c, columns - 1) * b_row, run, b_k);                                          \
+        for (int r = 0; r < ROWS; r++) part[r][c] = fma(x[r], w, part[r][c]);                                             \
+      }                                                                                                                   \
+    }                                                                                                                     \
+    for (int r = 0; r < ROWS; r++)                                                                                        \
+      for (int c = 0; c < COLUMNS; c++) sums[r * COLUMNS + c] = sum16(part[r][c]);                                        \
+    REST_OF_ROW(format)                                                                                                   \
+  }
+#if IS_FLOAT
+#define REST_OF_ROW(format)                                                                                               \
+  if (get_local_id(0) == 0)                                                                                               \
+    for (int i = k & ~15; i < k; i++)                                                                                     \
+      for (int r = 0; r < ROWS; r++)                                                                                      \
+        for (int c = 0; c < COLUMNS; c++)                                                                                 \
+          sums[r * COLUMNS + c] = fma(LOAD(A)(a + min(r, rows - 1) * a_row + i * a_k), LOAD(format)(b + min(c, columns - 1) * b_row + i * b_k), sums[r * COLUMNS + c]);
+#else
+#define REST_OF_ROW(format)
+#endif
+DEFINE_DOTS(dots, W)
+#if IS_GATED
+DEFINE_DOTS(dots_of_up, W2)
+#endif
+
+kernel void matmul(OUT(y), IN(a), IN(b), IN(up), IN(bias), IN(residual), const int8 extents, const long8 y_steps, const long8 a_steps, const long8 b_steps,
+                   const long8 residual_steps, const int m, const int n, const int k, const long y_row, const long y_column, const long a_row, const long a_k,
+                   const long b_row, const long b_k, const long up_row, const long up_k, const long bias_step, const long residual_row,
+                   const long residual_column) {
+  GROUP_MEMORY
+  const int column = get_group_id(0) * COLUMNS, row = get_global_id(1) * ROWS;
+  const uint batch = get_global_id(2);
+  const int rows = min(ROWS, m - row), columns = min(COLUMNS, n - column);
+  global const uchar *a = AT(a) + offset_of(batch, extents, a_steps) + row * a_row;
+  float sums[ROWS * COLUMNS];
+  dots(sums, a, a_row, a_k, AT(b) + offset_of(batch, extents, b_steps) + column * b_row, b_row, b_k, rows, columns, k);
+#if IS_GATED
+  float ups[ROWS * COLUMNS];
+  dots_of_up(ups, a, a_row, a_k, AT(up) + column * up_row, up_row, up_k, rows, columns, k);
+#endif
+  global uchar *y = AT(y) + offset_of(batch, extents, y_steps) + row * y_row + column * y_column;
+#if HAS_RESIDUAL
+  global const uchar *residual = AT(residual) + offset_of(batch, extents, residual_steps) + row * residual_row + column * residual_column;
+#endif
+  for (int r = 0; r < rows; r++)
+    for (int c = 0; c < columns; c++) {
+      float v = GROUP_SUM(sums[r * COLUMNS + c]);
+#if HAS_BIAS
+      v += LOAD(BIAS)(AT(bias) + (column + c) * bias_step);
+#endif
+      v = FUNCTION_OF(ACTIVATION, float)(v);
+#if IS_GATED
+      v *= GROUP_SUM(ups[r * COLUMNS + c]);
+#endif
+#if HAS_RESIDUAL
+      v += LOAD(A)(residual + r * residual_row + c * residual_column);
+#endif
+      if (get_local_id(0) == 0) STORE(Y)(y + r * y_row + c * y_column, v);
+    }
+}

@@ -1,0 +1,151 @@
+import BackplaneABI
+import BackplaneCore
+import BackplanePluginKit
+import Glibc
+
+/// Kernels of a backend: sources by path and the variants that their manifests declare. Immutable after it is made.
+public final class KernelLibrary: @unchecked Sendable {
+  /// Text by path, such as `matmul/matmul.cl`.
+  private var sources: [String: String] = [:]
+  private var kernels: [String: KernelTemplate] = [:]
+  /// By operator, best first: the user's before the backend's own, later ones before earlier ones.
+  private(set) var variants: [bp_id: [VariantTemplate]] = [:]
+  /// What is wrong with files of the user's folder, which then are left out.
+  public private(set) var problems: [String] = []
+  private let suffix: String
+
+  /// - Parameters:
+  ///   - files: Paths and texts of the backend's own sources and manifests.
+  ///   - suffix: Of sources, such as ".cl".
+  ///   - userFolder: Searched for folders with manifests and sources; nil or missing: none.
+  /// - Throws: When the backend's own manifests are wrong.
+  public init(files: [(path: String, text: String)], suffix: String, userFolder: String?) throws(PluginError) {
+    self.suffix = suffix
+    for file in files where !file.path.hasSuffix(".json") { sources[file.path] = file.text }
+    for file in files where file.path.hasSuffix(".json") {
+      do { try add(KernelManifest(text: file.text, file: file.path, isUsers: false), folder: "") } catch {
+        throw PluginError(BP_E_INTERNAL, "\(error)")
+      }
+    }
+    if let userFolder { addUsers(userFolder) }
+  }
+
+  private func addUsers(_ folder: String) {
+    for file in filesBelow(folder) where file.hasSuffix(suffix) {
+      if let text = readText(folder + "/" + file) { sources["user/" + file] = text }
+    }
+    for file in filesBelow(folder) where file.hasSuffix(".json") {
+      guard let text = readText(folder + "/" + file) else {
+        problems.append("\(folder)/\(file) cannot be read")
+        continue
+      }
+      let inner = file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
+      do { try add(KernelManifest(text: text, file: folder + "/" + file, isUsers: true), folder: "user/" + inner) } catch {
+        problems.append("\(error)")
+      }
+    }
+  }
+
+  private func add(_ manifest: KernelManifest, folder: String) throws(BackplaneError) {
+    // A user's names stand beside the backend's own, and hide them in the user's own manifest only.
+    func qualified(_ name: String) -> String { manifest.isUsers && manifest.kernels[name] != nil ? manifest.file + "#" + name : name }
+    for (name, template) in manifest.kernels {
+      let path = sources[folder + template.source] != nil ? folder + template.source : template.source
+      guard sources[path] != nil else { throw BackplaneError(.file, "kernel '\(name)': there is no source '\(template.source)'", subject: manifest.file) }
+      if !manifest.isUsers, kernels[name] != nil { throw BackplaneError(.file, "kernel '\(name)' is defined twice", subject: manifest.file) }
+      kernels[qualified(name)] = template.with(source: path)
+    }
+    for variant in manifest.variants {
+      let named = variant.renamingKernels(qualified)
+      for launch in named.kernelNames where kernels[launch] == nil && manifest.isUsers {
+        throw BackplaneError(.file, "variant '\(variant.name)': there is no kernel '\(launch)'", subject: manifest.file)
+      }
+      for name in variant.operators { variants[identifier(name), default: []].insert(named, at: 0) }
+    }
+  }
+
+  func kernel(_ name: String) throws(PluginError) -> KernelTemplate {
+    guard let kernel = kernels[name] else { throw PluginError(BP_E_INTERNAL, "there is no kernel '\(name)'") }
+    return kernel
+  }
+
+  /// Operators that a variant is there for.
+  public var operators: Set<bp_id> { Set(variants.keys) }
+
+  /// The source with what it includes put in, each file once, lines numbered as in their files.
+  public func expanded(_ path: String) throws(PluginError) -> String {
+    var done: Set<String> = []
+    return try expand(path, &done, from: path)
+  }
+
+  private func expand(_ path: String, _ done: inout Set<String>, from includer: String) throws(PluginError) -> String {
+    guard let text = sources[path] else { throw .invalid("\(includer) includes '\(path)', which does not exist") }
+    done.insert(path)
+    var out = "#line 1 \"\(path)\"\n"
+    for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+      guard line.hasPrefix("#include \""), let end = line.dropFirst(10).firstIndex(of: "\"") else {
+        out += line + "\n"
+        continue
+      }
+      let name = String(line[line.index(line.startIndex, offsetBy: 10)..<end])
+      if !done.contains(name) { out += try expand(name, &done, from: path) }
+      out += "#line \(number + 2) \"\(path)\"\n"
+    }
+    return out
+  }
+}
+
+extension KernelTemplate {
+  fileprivate func with(source path: String) -> KernelTemplate {
+    var copy = KernelTemplate(name: name, source: path, entry: entry)
+    (copy.lets, copy.walk, copy.defines, copy.arguments, copy.global, copy.local) = (lets, walk, defines, arguments, global, local)
+    return copy
+  }
+}
+
+extension VariantTemplate {
+  var kernelNames: [String] { launches.map(\.kernel) + [copyKernel, fillKernel].compactMap { $0 } }
+
+  fileprivate func renamingKernels(_ rename: (String) -> String) -> VariantTemplate {
+    var copy = self
+    copy.launches = launches.map { Launch(kernel: rename($0.kernel), bind: $0.bind, condition: $0.condition, unlessSame: $0.unlessSame, values: $0.values) }
+    (copy.copyKernel, copy.fillKernel) = (copyKernel.map(rename), fillKernel.map(rename))
+    return copy
+  }
+}
+
+// MARK: - Files, without Foundation
+
+/// Paths of regular files below a folder, at most three levels deep, in order.
+private func filesBelow(_ folder: String, depth: Int = 0) -> [String] {
+  guard depth < 3, let handle = opendir(folder) else { return [] }
+  defer { closedir(handle) }
+  var files: [String] = []
+  while let entry = readdir(handle) {
+    let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    if name.hasPrefix(".") { continue }
+    var status = stat()
+    guard stat(folder + "/" + name, &status) == 0 else { continue }
+    switch status.st_mode & S_IFMT {
+    case S_IFDIR: files += filesBelow(folder + "/" + name, depth: depth + 1).map { name + "/" + $0 }
+    case S_IFREG: files.append(name)
+    default: break
+    }
+  }
+  return files.sorted()
+}
+
+/// A text file of at most 4 MiB.
+private func readText(_ path: String) -> String? {
+  let file = open(path, O_RDONLY | O_CLOEXEC)
+  guard file >= 0 else { return nil }
+  defer { close(file) }
+  var bytes: [UInt8] = [], piece = [UInt8](repeating: 0, count: 65536)
+  while bytes.count < 1 << 22 {
+    let count = read(file, &piece, piece.count)
+    if count < 0 { return nil }
+    if count == 0 { return String(validating: bytes, as: UTF8.self) }
+    bytes += piece[0..<count]
+  }
+  return nil
+}
