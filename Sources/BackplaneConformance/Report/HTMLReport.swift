@@ -41,10 +41,11 @@ public enum HTMLReport {
   ///   - mutation: The suite's own figure, as a section of the report.
   ///   - baseline: An earlier report, to say what changed.
   public static func text(_ report: Report, mutation: MutationReport? = nil, baseline: Report? = nil) -> String {
-    let bad = report.results.filter(\.isBad)
+    let bad = report.results.filter(\.isWrong), missing = report.missing
     var sections: [(id: String, title: String, body: String)] = []
     func add(_ id: String, _ title: String, _ body: String?) { if let body { sections.append((id, title, body)) } }
     add("failures", bad.isEmpty ? "No failures" : bad.count == 1 ? "One failure" : "\(bad.count) failures", failures(bad, report))
+    add("missing", "\(report.results.count(where: \.isMissing)) required cases not implemented yet", missing.isEmpty ? nil : missing.map(gap).joined(separator: "\n"))
     add("errors", "Largest error as a fraction of its bound", map(report))
     add("grades", "Grades", grades(report))
     add("behaviour", "Behaviour", behaviour(report))
@@ -80,7 +81,7 @@ public enum HTMLReport {
 
   /// Failures by operator; where there are many, those of all but the first operators are folded.
   private static func failures(_ bad: [CaseResult], _ report: Report) -> String {
-    if bad.isEmpty { return "<p>Every case that was run passed, was waived, or is not required and refused with a reason.</p>" }
+    if bad.isEmpty { return "<p>Nothing that the device takes is wrong.</p>" }
     var ops: [String] = []
     for result in bad where !ops.contains(result.op) { ops.append(result.op) }
     var shown = 0
@@ -93,12 +94,17 @@ public enum HTMLReport {
     }.joined(separator: "\n")
   }
 
+  private static func gap(_ gap: Report.Missing) -> String {
+    let parts = gap.partly.map { "\(e($0.op)): \($0.count), such as <code>\(e($0.example))</code>" }
+    return "<p><b>\(e(gap.reason))</b><br>" + ((gap.wholly.isEmpty ? [] : [e(gap.wholly.joined(separator: ", "))]) + parts).joined(separator: "<br>") + "</p>"
+  }
+
   private static func failure(_ result: CaseResult, _ report: Report) -> String {
     var text = "<div class=\"failure\"><span class=\"no\">\(e(result.outcome.rawValue.uppercased()))</span>\(result.fault.map { " (\(e($0)))" } ?? "") <code>\(e(result.id))</code>"
     if let message = result.message { text += "<br>\(e(message))" }
     if let bad = result.firstBad, result.message?.contains("[\(bad.index)]") != true { text += "<br>\(e(bad.output))[\(bad.index)]: \(bad.actual), expected \(bad.expected) ± \(bad.bound)" }
     guard !result.id.hasPrefix("waiver/") else { return text + "</div>" }
-    return text + "<code class=\"command\">\(e(report.replay ?? "backplane conform replay --device \(report.subject.device)")) '\(e(result.id))'</code></div>"
+    return text + "<code class=\"command\">backplane conform replay '\(e(result.id))' \(e(report.target))</code></div>"
   }
 }
 

@@ -39,8 +39,9 @@ extension HTMLReport {
     let order = ElementFormat.all.map(\.name).filter(columns.contains) + (columns.contains("other") ? ["other"] : [])
     func cell(_ op: String, _ format: String) -> String {
       guard let results = cells[op]![format] else { return "<td></td>" }
-      let failures = results.count(where: \.isBad)
+      let failures = results.count(where: \.isWrong), gaps = results.count(where: \.isMissing)
       if failures > 0 { return "<td class=\"x\" title=\"\(failures) of \(results.count) cases failed\">✕ \(failures)</td>" }
+      if gaps > 0 { return "<td class=\"none\" title=\"\(gaps) of \(results.count) cases are required and refused\">○ \(gaps)</td>" }
       let passed = results.filter { $0.outcome == .pass }
       guard !passed.isEmpty else { return "<td class=\"none\" title=\"none of \(results.count) cases is supported\">–</td>" }
       let worst = passed.map(\.maxRatio).max()!
@@ -48,7 +49,7 @@ extension HTMLReport {
       return "<td style=\"background: hsl(\(hue) 55% 76%)\" title=\"\(passed.count) of \(results.count) cases passed\">\(worst == 0 ? "exact" : e(rounded(worst, 3)))\(grade)</td>"
     }
     return """
-      <p><small>By operator and format (of weights where they are quantised). Up to 1 is within the bound; a letter is the grade; ✕ counts failures; – is not supported.</small></p>
+      <p><small>By operator and format (of weights where they are quantised). Up to 1 is within the bound; a letter is the grade; ✕ counts failures; ○ counts required cases that are refused; – is not supported.</small></p>
       <div class="scroll"><table class="map"><thead><tr><th></th>\(order.map { "<th>\(e($0))</th>" }.joined())</tr></thead>
       \(ops.map { op in "<tr><td>\(e(op))</td>\(order.map { cell(op, $0) }.joined())</tr>" }.joined(separator: "\n"))</table></div>
       """

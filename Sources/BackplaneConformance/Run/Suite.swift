@@ -11,10 +11,13 @@ public protocol CaseExecutor: AnyObject {
 public final class InProcessExecutor: CaseExecutor {
   private let device: Device
   private let isChild: Bool
+  private let vectors: ONNXVectors?
 
-  /// - Parameter isChild: Another process will run what must be the same in two.
-  public init(_ device: Device, isChild: Bool = false) {
-    (self.device, self.isChild) = (device, isChild)
+  /// - Parameters:
+  ///   - isChild: Another process will run what must be the same in two.
+  ///   - vectors: Where cases that begin with `onnx/` are.
+  public init(_ device: Device, isChild: Bool = false, vectors: ONNXVectors? = nil) {
+    (self.device, self.isChild, self.vectors) = (device, isChild, vectors)
     _ = BehaviourTests.initialState
   }
 
@@ -22,6 +25,9 @@ public final class InProcessExecutor: CaseExecutor {
     if id == BehaviourTests.acrossProcesses, !isChild { return CaseResult(id: id, outcome: .unsupported, message: "does not apply: there is one process only") }
     if id.hasPrefix("behaviour/") { return BehaviourTests.run(id, device) }
     if id.hasPrefix("metamorphic/") { return MetamorphicTests.run(id, device) }
+    if id.hasPrefix("onnx/") {
+      return vectors?.run(id, device) ?? CaseResult(id: id, outcome: .error, message: "the folder of ONNX's tests is not given: --onnx FOLDER")
+    }
     do throws(BackplaneError) {
       return CaseRunner(device).run(try CaseID(id))
     } catch {
