@@ -91,7 +91,7 @@ let package = Package(
     // Compiles the kernels for 64-bit Arm, and Tests/_ARMKernelDriver with them, and runs them in an emulator.
     tests("ARMKernelTests", ["BackplaneConformance", "BackplaneReference", "BackplaneCore", "BackplaneABI"]),
     tests("MutantTests", ["BackplaneConformance", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Mutant with cc
-    tests("EvilTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Evil with cc
+    tests("EvilTests", ["BackplaneConformance", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Evil with cc
   ],
   cLanguageStandard: .gnu2x
 )

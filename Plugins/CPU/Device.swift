@@ -53,6 +53,7 @@ final class Device: PluginDevice, @unchecked Sendable {
     let properties = [
       property("isa", text: isaText(isa)),
       property("workers") { ($0.kind, $0.i) = (BP_ATTR_I64, Int64(workers)) },
+      property("deterministic") { ($0.kind, $0.i) = (BP_ATTR_I64, 1) },
     ]
     info.props = bp_array(ptr: UnsafeRawPointer(memory.copy(properties)), count: UInt32(properties.count), stride: UInt32(MemoryLayout<bp_attr>.stride))
     return info

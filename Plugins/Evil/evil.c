@@ -48,7 +48,7 @@ struct bp_device_s {
 struct bp_buffer_s {
   char *data;
   uint64_t bytes;
-  int imported;
+  int imported, writable;
 };
 typedef struct step {
   bp_id op;
@@ -79,6 +79,25 @@ static void *take(const bp_host *h, uint64_t bytes) {
 static void give(const bp_host *h, void *p, uint64_t bytes) {
   if (p) h->free(h->ctx, p, bytes ? bytes : 1, ALIGN, TAG);
 }
+/* A record as far as its producer wrote it, the rest 0. */
+static void read_record(void *to, const void *from, size_t size) {
+  uint32_t given = ((const bp_head *)from)->struct_size;
+  memset(to, 0, size);
+  memcpy(to, from, given < size ? given : size);
+}
+#define READ(type, name, from) type name; read_record(&name, from, sizeof name)
+/* A record as far as its reader has room; its head stays. */
+static void write_record(void *to, const void *from, size_t size) {
+  uint32_t room = ((const bp_head *)to)->struct_size;
+  if (room < size) size = room;
+  if (size > sizeof(bp_head)) memcpy((char *)to + sizeof(bp_head), (const char *)from + sizeof(bp_head), size - sizeof(bp_head));
+}
+/* 1 when the chain holds nothing that must be understood. */
+static int is_understood(const void *record) {
+  for (const bp_head *h = ((const bp_head *)record)->next; h; h = h->next)
+    if (h->struct_type >> 31) return 0;
+  return 1;
+}
 static const void *at(bp_array a, uint32_t i) { return (const char *)a.ptr + (uint64_t)i * a.stride; }
 
 /* ---- query ---- */
@@ -89,12 +108,14 @@ static uint64_t elements(const bp_tensor *t) {
   return n;
 }
 static uint32_t reason_against(const bp_graph *g, const bp_node *n) {
+  if (n->op_version > 1) return BP_REASON_OP_VERSION;
   uint32_t inputs = n->op == BP_OP_RELU ? 1 : 2;
   if (n->op != BP_OP_ADD && n->op != BP_OP_MUL && n->op != BP_OP_RELU) return BP_REASON_OP_UNKNOWN;
   const bp_tensor *y = at(g->tensors, n->out[0]);
   for (uint32_t i = 0; i <= inputs; i++) {
     const bp_tensor *t = i < inputs ? at(g->tensors, n->in[i]) : y;
     if (t->dtype != BP_FORMAT_F32) return BP_REASON_DTYPE;
+    if (t->layout != BP_LAYOUT_STRIDED) return BP_REASON_LAYOUT;
     int64_t dense = 4;
     for (uint32_t d = t->rank; d-- > 0;) {
       if (t->symbol[d]) return BP_REASON_DYNAMIC_DIM;
@@ -106,36 +127,41 @@ static uint32_t reason_against(const bp_graph *g, const bp_node *n) {
   return BP_REASON_NONE;
 }
 static bp_status device_query(bp_device d, const bp_graph *g, bp_verdict *out, uint32_t stride, uint32_t n, bp_error *e) {
-  (void)e;
   if (d->deed == crash_in_query) crash();
   if (d->deed == hang_in_query) hang();
+  if (!g || (n && !out)) return fail(e, BP_E_INVALID, 0, "query: no graph, or no room");
+  if (!is_understood(g)) return fail(e, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "query: an extension is not known");
   d->calls++;
   bp_id before = 0;
   for (uint32_t i = 0; i < n; i++) {
     const bp_node *node = at(g->nodes, i);
-    bp_verdict *v = (bp_verdict *)((char *)out + (uint64_t)i * stride);
-    v->node_index = i;
-    v->reason = reason_against(g, node);
-    if (d->deed == no_then_works) v->reason = BP_REASON_DISABLED;
-    if (d->deed == verdict_of_neighbour && before == node->op) v->reason = BP_REASON_GRAPH_LIMIT;
-    if (d->deed == verdict_of_last_call && d->calls % 2 == 0) v->reason = BP_REASON_MEMORY;
-    v->support = v->reason ? BP_SUPPORT_NO : BP_SUPPORT_YES;
-    if (d->deed == no_without_reason) v->reason = BP_REASON_NONE;
+    bp_verdict v = {.node_index = i, .reason = reason_against(g, node)};
+    if (d->deed == no_then_works) v.reason = BP_REASON_DISABLED;
+    if (d->deed == verdict_of_neighbour && before == node->op) v.reason = BP_REASON_GRAPH_LIMIT;
+    if (d->deed == verdict_of_last_call && d->calls % 2 == 0) v.reason = BP_REASON_MEMORY;
+    v.support = v.reason ? BP_SUPPORT_NO : BP_SUPPORT_YES;
+    if (d->deed == no_without_reason) v.reason = BP_REASON_NONE;
     before = node->op;
+    write_record((char *)out + (uint64_t)i * stride, &v, sizeof v);
   }
   return BP_OK;
 }
 
 /* ---- buffers and programs ---- */
 
-static bp_status buffer_create(bp_device d, const bp_buffer_desc *desc, bp_buffer *out, bp_buffer_info *info, bp_error *e) {
-  if (desc->source > BP_SOURCE_HOST_POINTER) return fail(e, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "no such source");
+static bp_status buffer_create(bp_device d, const bp_buffer_desc *given, bp_buffer *out, bp_buffer_info *info, bp_error *e) {
+  if (!given || !out) return fail(e, BP_E_INVALID, 0, "buffer_create: no description, or no place for the buffer");
+  READ(bp_buffer_desc, desc, given);
+  if (!is_understood(given)) return fail(e, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "buffer_create: an extension is not known");
+  if (desc.memory_type) return fail(e, BP_E_INVALID, 0, "there is one memory type");
+  if (desc.source > BP_SOURCE_HOST_POINTER) return fail(e, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "no such source");
   bp_buffer b = take(d->host, sizeof *b);
   if (!b) return fail(e, BP_E_OOM_HOST, 0, "no memory for a handle");
-  b->bytes = desc->bytes, b->imported = desc->source == BP_SOURCE_HOST_POINTER;
-  b->data = b->imported ? desc->host_ptr : take(d->host, desc->bytes);
-  if (!b->data && desc->bytes) return give(d->host, b, sizeof *b), fail(e, BP_E_OOM_HOST, 0, "no memory for a buffer");
-  if (info) info->bytes = info->actual_bytes = desc->bytes;
+  b->bytes = desc.bytes, b->imported = desc.source == BP_SOURCE_HOST_POINTER, b->writable = !b->imported || desc.access & BP_ACCESS_WRITE;
+  b->data = b->imported ? desc.host_ptr : take(d->host, desc.bytes);
+  if (!b->data && desc.bytes) return give(d->host, b, sizeof *b), fail(e, BP_E_OOM_HOST, 0, "no memory for a buffer");
+  bp_buffer_info made = {.bytes = desc.bytes, .actual_bytes = desc.bytes};
+  if (info) write_record(info, &made, sizeof made);
   *out = b;
   return BP_OK;
 }
@@ -145,7 +171,8 @@ static void buffer_destroy(bp_device d, bp_buffer b) {
   give(d->host, b, sizeof *b);
 }
 static bp_status buffer_map(bp_device d, bp_buffer b, uint64_t off, uint64_t len, uint32_t access, void **out, bp_error *e) {
-  (void)d, (void)access;
+  (void)d;
+  if (access & BP_ACCESS_WRITE && !b->writable) return fail(e, BP_E_INVALID, 0, "the buffer was imported read-only");
   if (off > b->bytes || len > b->bytes - off) return fail(e, BP_E_INVALID, 0, "range beyond the buffer");
   *out = b->data + off;
   return BP_OK;
@@ -161,8 +188,11 @@ static int32_t place_of(const bp_graph *g, uint32_t tensor) {
   for (uint32_t i = 0; i < g->n_outputs; i++) if (g->outputs[i] == tensor) return (int32_t)(g->n_inputs + i);
   return -1 - (int32_t)tensor;
 }
-static bp_status program_create(bp_device d, const bp_compile *c, bp_program *out, bp_error *e) {
-  const bp_graph *g = c->graph;
+static bp_status program_create(bp_device d, const bp_compile *given, bp_program *out, bp_error *e) {
+  if (!given || !out) return fail(e, BP_E_INVALID, 0, "program_create: no description, or no place for the program");
+  READ(bp_compile, c, given);
+  const bp_graph *g = c.graph;
+  if (!is_understood(given) || !is_understood(g)) return fail(e, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "program_create: an extension is not known");
   if (d->deed == crash_in_compile) crash();
   if (d->deed == abort_in_compile) abort();
   if (d->deed == yes_then_refuses) return fail(e, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "not today");
@@ -189,7 +219,8 @@ static bp_status program_create(bp_device d, const bp_compile *c, bp_program *ou
 }
 static bp_status program_info(bp_program p, bp_program_info *out, bp_error *e) {
   (void)e;
-  out->workspace_bytes = p->workspace, out->workspace_align = ALIGN, out->n_kernels = p->n_steps;
+  bp_program_info info = {.workspace_bytes = p->workspace, .workspace_align = ALIGN, .n_kernels = p->n_steps};
+  write_record(out, &info, sizeof info);
   return BP_OK;
 }
 static void program_destroy(bp_program p) {
@@ -198,6 +229,18 @@ static void program_destroy(bp_program p) {
 
 /* ---- running ---- */
 
+/* Where a binding of at least `needed` bytes lies; NULL when it is none. */
+static char *range(const bp_binding *given, uint64_t needed, int written) {
+  if (!given) return NULL;
+  READ(bp_binding, b, given);
+  if (!b.buffer || b.offset > b.buffer->bytes || b.bytes > b.buffer->bytes - b.offset || b.bytes < needed) return NULL;
+  return written && !b.buffer->writable ? NULL : b.buffer->data + b.offset;
+}
+static int is_bound(bp_program p, const bp_dispatch *run, uint32_t i) {
+  int written = 0;
+  for (uint32_t k = 0; k < p->n_steps; k++) written |= p->steps[k].y == (int32_t)i;
+  return !p->count || range(at(run->bindings, i), p->count * 4, written);
+}
 static float *memory_of(bp_program p, const bp_dispatch *run, int32_t place) {
   const bp_binding *b = place >= 0 ? at(run->bindings, (uint32_t)place) : run->workspace;
   return (float *)(b->buffer->data + b->offset) + (place >= 0 ? 0 : (uint64_t)(-1 - place) * p->count);
@@ -251,32 +294,50 @@ static void harm_data(bp_device d, bp_program p, float *a, float *y) {
   if (d->deed == writes_first_binding_late) { if (d->last_output) d->last_output[0] = 0; d->last_output = y; }
   if (d->deed == nondeterministic) { uint32_t bits; memcpy(&bits, y, 4); bits ^= (uint32_t)d->executions >> 1 & 1; memcpy(y, &bits, 4); }
 }
-static bp_status execute(bp_device d, const bp_submission *s, bp_error *e) {
+static bp_status run_copy(const bp_copy *c, bp_error *e) {
+  char *from = range(c->src, 0, 0), *to = range(c->dst, 0, 1);
+  uint64_t rows = c->rows ? c->rows : 1, length = c->src->bytes;
+  if (!from || !to || (rows - 1) * c->src_pitch + length > c->src->buffer->bytes - c->src->offset ||
+      (rows - 1) * c->dst_pitch + length > c->dst->buffer->bytes - c->dst->offset)
+    return fail(e, BP_E_INVALID, 0, "a copy leaves its buffer");
+  for (uint64_t r = 0; r < rows; r++) memmove(to + r * c->dst_pitch, from + r * c->src_pitch, length);
+  return BP_OK;
+}
+static bp_status run_dispatch(bp_device d, const bp_dispatch *run, bp_error *e) {
+  bp_program p = run->program;
+  if (!p || run->entry) return fail(e, BP_E_INVALID, 0, "a dispatch without a program or of another entry");
+  if (run->bindings.count != p->n_bound) return fail(e, BP_E_INVALID, 0, "another number of bindings is needed");
+  for (uint32_t i = 0; i < p->n_bound; i++)
+    if (!is_bound(p, run, i)) return fail(e, BP_E_INVALID, 0, "a binding is missing, too short or read-only");
+  if (p->workspace && !range(run->workspace, p->workspace, 1)) return fail(e, BP_E_INVALID, 0, "the workspace is missing or too short");
+  if (d->deed == keeps_graph && p->kept->nodes.count != p->n_steps) return fail(e, BP_E_INTERNAL, 0, "the graph has changed");
+  for (uint32_t k = 0; k < p->n_steps && d->deed != ok_without_work; k++) {
+    const step *t = &p->steps[k];
+    float *a = memory_of(p, run, t->a), *b = memory_of(p, run, t->b), *y = memory_of(p, run, t->y);
+    for (uint64_t j = 0; j < p->count; j++)
+      y[j] = t->op == BP_OP_ADD ? a[j] + b[j] : t->op == BP_OP_MUL ? a[j] * b[j] : a[j] > 0 || a[j] != a[j] ? a[j] : 0;
+    if (p->count) harm_data(d, p, a, y);
+  }
+  return BP_OK;
+}
+static bp_status execute(bp_device d, const bp_submission *given, bp_error *e) {
+  if (!given) return fail(e, BP_E_INVALID, 0, "no submission");
+  READ(bp_submission, s, given);
+  if (!is_understood(given)) return fail(e, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "execute: an extension is not known");
   d->executions++;
-  if (s->cancel && d->deed != cancel_ignored && d->host->cancelled(d->host->ctx, s->cancel)) return fail(e, BP_E_CANCELLED, 0, "cancelled");
+  if (s.cancel && d->deed != cancel_ignored && d->host->cancelled(d->host->ctx, s.cancel)) return fail(e, BP_E_CANCELLED, 0, "cancelled");
+  if (s.deadline_ns && d->host->now_ns(d->host->ctx) > s.deadline_ns) return fail(e, BP_E_TIMEOUT, 0, "past the deadline");
   if (d->deed == fails_in_execute) return fail(e, BP_E_DRIVER, 0, "the driver has a headache");
   if (d->deed == error_without_record) return BP_E_DRIVER;
   if (d->deed == lost_midway && d->executions >= 3) return fail(e, BP_E_DEVICE_LOST, 0, "the device is gone");
   harm_process(d);
-  for (uint32_t i = 0; i < s->copies.count; i++) {
-    const bp_copy *c = at(s->copies, i);
-    for (uint64_t r = 0; r < (c->rows ? c->rows : 1); r++)
-      memmove(c->dst->buffer->data + c->dst->offset + r * c->dst_pitch, c->src->buffer->data + c->src->offset + r * c->src_pitch, c->src->bytes);
+  bp_status status = BP_OK;
+  for (uint32_t i = 0; i < s.copies.count && status == BP_OK; i++) status = run_copy(at(s.copies, i), e);
+  for (uint32_t i = 0; i < s.dispatches.count && status == BP_OK; i++) {
+    READ(bp_dispatch, run, at(s.dispatches, i));
+    status = run_dispatch(d, &run, e);
   }
-  for (uint32_t i = 0; i < s->dispatches.count; i++) {
-    const bp_dispatch *run = at(s->dispatches, i);
-    bp_program p = run->program;
-    if (run->bindings.count != p->n_bound) return fail(e, BP_E_INVALID, 0, "another number of bindings is needed");
-    if (d->deed == keeps_graph && p->kept->nodes.count != p->n_steps) return fail(e, BP_E_INTERNAL, 0, "the graph has changed");
-    for (uint32_t k = 0; k < p->n_steps && d->deed != ok_without_work; k++) {
-      const step *t = &p->steps[k];
-      float *a = memory_of(p, run, t->a), *b = memory_of(p, run, t->b), *y = memory_of(p, run, t->y);
-      for (uint64_t j = 0; j < p->count; j++)
-        y[j] = t->op == BP_OP_ADD ? a[j] + b[j] : t->op == BP_OP_MUL ? a[j] * b[j] : a[j] > 0 || a[j] != a[j] ? a[j] : 0;
-      if (p->count) harm_data(d, p, a, y);
-    }
-  }
-  return BP_OK;
+  return status;
 }
 
 /* ---- device and plugin ---- */
@@ -286,11 +347,10 @@ static bp_status execute(bp_device d, const bp_submission *s, bp_error *e) {
 static bp_status device_info(bp_device d, bp_device_info *out, bp_error *e) {
   static const bp_head extension = {sizeof(bp_head), 0x80007fffu, NULL};
   (void)e;
-  out->name = (bp_str)STRING("Evil");
-  out->vendor = (bp_str)STRING("Backplane");
-  out->groups = BP_GROUP_BASE;
-  out->memory_types = (bp_array){&d->memory, 1, sizeof d->memory};
-  out->caps_epoch = d->deed == epoch_changes ? (uint64_t)++d->calls : 1;
+  bp_device_info info = {.name = STRING("Evil"), .vendor = STRING("Backplane"), .groups = BP_GROUP_BASE};
+  info.memory_types = (bp_array){&d->memory, 1, sizeof d->memory};
+  info.caps_epoch = d->deed == epoch_changes ? (uint64_t)++d->calls : 1;
+  write_record(out, &info, sizeof info);
   if (d->deed == must_understand) out->h.next = &extension;
   return BP_OK;
 }

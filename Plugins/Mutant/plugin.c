@@ -32,6 +32,7 @@ struct bp_device_s {
   bp_id fault_op;
   bp_memory_type memory;
   bp_attr declared;
+  int lost;
 };
 struct bp_buffer_s {
   char *data;
@@ -188,6 +189,7 @@ static bp_status device_query(bp_device d, const bp_graph *graph, bp_verdict *ou
 
 static bp_status buffer_create(bp_device d, const bp_buffer_desc *given, bp_buffer *out, bp_buffer_info *info, bp_error *error) {
   enter(d, 0);
+  if (d->lost) return fail(error, BP_E_DEVICE_LOST, 0, "buffer_create: the device is lost");
   if (!given || !out) return fail(error, BP_E_INVALID, 0, "buffer_create: description or result is NULL");
   READ(bp_buffer_desc, desc, given);
   if (!is_understood(given)) return fail(error, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "buffer_create: an extension is not known here");
@@ -295,6 +297,7 @@ static uint64_t attr_bytes(const bp_attr *a) { return a->kind == BP_ATTR_STR ? a
 
 static bp_status program_create(bp_device d, const bp_compile *given, bp_program *out, bp_error *error) {
   enter(d, 0);
+  if (d->lost) return fail(error, BP_E_DEVICE_LOST, 0, "program_create: the device is lost");
   if (!given || !out || !given->graph) return fail(error, BP_E_INVALID, 0, "program_create: graph or result is NULL");
   READ(bp_compile, compile, given);
   READ(bp_graph, g, compile.graph);
@@ -435,6 +438,7 @@ static bp_status run_dispatch(bp_device d, const bp_submission *s, const bp_disp
 }
 static bp_status execute(bp_device d, const bp_submission *given, bp_error *error) {
   enter(d, 0);
+  if (d->lost) return fail(error, BP_E_DEVICE_LOST, 0, "execute: the device is lost");
   if (!given) return fail(error, BP_E_INVALID, 0, "execute: the submission is NULL");
   READ(bp_submission, s, given);
   if (!is_understood(given)) return fail(error, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "execute: an extension is not known here");
@@ -558,10 +562,18 @@ static bp_status device_open(bp_instance instance, uint32_t index, bp_device *ou
 }
 static void device_close(bp_device d) { give(d->host, d, sizeof *d); }
 
-/* "mutant.faults", 1: a bp_str with the table of faults as JSON; lives as long as the instance. */
+/* From here on the device is lost; a new instance is not. */
+static void lose_device(bp_device d) {
+  bp_error lost = {.h = {sizeof lost, BP_ST_ERROR, NULL}, .device_state = BP_HEALTH_LOST_RECOVERABLE, .retry = BP_RETRY_AFTER_RESET};
+  fail(&lost, BP_E_DEVICE_LOST, 0, "the device was lost on demand");
+  if (!d->lost++) d->host->report_fault(d->host->ctx, d, &lost);
+}
+static int same(bp_str a, bp_str b) { return a.len == b.len && !memcmp(a.ptr, b.ptr, a.len); }
+/* "mutant.faults", 1: a bp_str with the table of faults as JSON; lives as long as the instance. "backplane.lose_device", 1: a function. */
 static const void *extension(bp_instance instance, bp_str name, uint32_t version) {
-  bp_str known = STRING("mutant.faults");
-  return instance && version == 1 && name.len == known.len && !memcmp(name.ptr, known.ptr, known.len) ? &instance->json : NULL;
+  if (!instance || version != 1) return NULL;
+  if (same(name, (bp_str)STRING("backplane.lose_device"))) return (const void *)lose_device;
+  return same(name, (bp_str)STRING("mutant.faults")) ? &instance->json : NULL;
 }
 
 const bp_plugin *bp_plugin_query(uint32_t host_min, uint32_t host_max) {

@@ -34,6 +34,7 @@ struct bp_buffer_s {
   void *data;
   uint64_t bytes;
   int imported; /* the memory is the host's: do not free it */
+  int writable;
 };
 typedef struct tensor { /* what a program keeps of a bp_tensor */
   uint32_t rank;
@@ -50,7 +51,7 @@ typedef struct node {
 } node;
 struct bp_program_s {
   bp_device device;
-  uint32_t n_tensors, n_nodes, n_places;
+  uint32_t n_tensors, n_nodes, n_places, n_in, n_out;
   uint64_t bytes, workspace; /* of this object; of the memory that execute is given */
   tensor *tensors;
   node *nodes;
@@ -80,6 +81,12 @@ static void put(void *out, const void *made, size_t bytes) {
   if (room > head) memcpy((char *)out + head, (const char *)made + head, room - head);
 }
 /* Whether a chained extension that we do not know must be understood (bit 31). Others are skipped. */
+/* An input struct of an older host is shorter, of a newer one longer: what it has and we know, the rest 0. */
+static void get(void *to, const void *given, size_t bytes) {
+  size_t room = ((const bp_head *)given)->struct_size;
+  memset(to, 0, bytes);
+  memcpy(to, given, room < bytes ? room : bytes);
+}
 static int must_refuse(const bp_head *record) {
   for (const bp_head *next = record->next; next; next = next->next)
     if (next->struct_type >> 31) return 1;
@@ -255,6 +262,7 @@ static uint32_t judge(const bp_graph *g, const bp_node *n, bp_verdict *v) {
 static bp_status device_query(bp_device d, const bp_graph *g, bp_verdict *out, uint32_t stride, uint32_t n, bp_error *error) {
   (void)d;
   if (!g || n > g->nodes.count) return fail(error, BP_E_INVALID, 0, "%u verdicts wanted for %u nodes", n, g ? g->nodes.count : 0);
+  if (must_refuse(&g->h)) return fail(error, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "an extension of the graph is unknown");
   for (uint32_t i = 0; i < n; i++) {
     bp_verdict v = {.node_index = i};
     judge(g, node_at(g, i), &v);
@@ -273,7 +281,10 @@ static void *take(const bp_host *host, uint64_t bytes) {
 static void give(const bp_host *host, void *p, uint64_t bytes) {
   if (p) host->free(host->ctx, p, bytes ? bytes : 1, ALIGN, TAG);
 }
-static bp_status buffer_create(bp_device d, const bp_buffer_desc *desc, bp_buffer *out, bp_buffer_info *info, bp_error *error) {
+static bp_status buffer_create(bp_device d, const bp_buffer_desc *given, bp_buffer *out, bp_buffer_info *info, bp_error *error) {
+  if (!given || !out) return fail(error, BP_E_INVALID, 0, "no description of a buffer, or no place for it");
+  bp_buffer_desc wanted, *desc = &wanted;
+  get(desc, given, sizeof *desc);
   if (must_refuse(&desc->h)) return fail(error, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "an extension of the buffer's description is unknown");
   if (desc->memory_type != 0) return fail(error, BP_E_INVALID, 0, "there is no memory type %u, only 0", desc->memory_type);
   if (desc->source != BP_SOURCE_ALLOCATE && desc->source != BP_SOURCE_HOST_POINTER)
@@ -283,6 +294,7 @@ static bp_status buffer_create(bp_device d, const bp_buffer_desc *desc, bp_buffe
   if (!b) return fail(error, BP_E_OOM_HOST, 0, "no memory for a buffer's handle");
   b->bytes = desc->bytes;
   b->imported = desc->source == BP_SOURCE_HOST_POINTER;
+  b->writable = !b->imported || (desc->access & BP_ACCESS_WRITE);
   b->data = b->imported ? desc->host_ptr : take(d->host, desc->bytes);
   if (!b->data && desc->bytes) {
     give(d->host, b, sizeof *b);
@@ -298,7 +310,8 @@ static void buffer_destroy(bp_device d, bp_buffer b) {
   give(d->host, b, sizeof *b);
 }
 static bp_status buffer_map(bp_device d, bp_buffer b, uint64_t off, uint64_t len, uint32_t access, void **out, bp_error *error) {
-  (void)d, (void)access;
+  (void)d;
+  if ((access & BP_ACCESS_WRITE) && !b->writable) return fail(error, BP_E_INVALID, 0, "the buffer was imported read-only");
   if (off > b->bytes || len > b->bytes - off) return fail(error, BP_E_INVALID, 0, "range beyond the buffer's %llu bytes", (unsigned long long)b->bytes);
   *out = (char *)b->data + off;
   return BP_OK;
@@ -329,8 +342,10 @@ static void place(bp_program p, const bp_graph *g) {
 }
 static void program_destroy(bp_program p) { give(p->device->host, p, p->bytes); }
 
-static bp_status program_create(bp_device d, const bp_compile *c, bp_program *out, bp_error *error) {
-  const bp_graph *g = c->graph;
+static bp_status program_create(bp_device d, const bp_compile *given, bp_program *out, bp_error *error) {
+  if (!given || !given->graph || !out) return fail(error, BP_E_INVALID, 0, "no graph to compile, or no place for the program");
+  if (must_refuse(&given->h) || must_refuse(&given->graph->h)) return fail(error, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "an extension of the graph is unknown");
+  const bp_graph *g = given->graph;
   uint64_t bytes = sizeof(struct bp_program_s) + g->nodes.count * sizeof(node) + g->tensors.count * (sizeof(tensor) + sizeof(bp_placement));
   bp_program p = take(d->host, bytes); /* one block: header, nodes, tensors, placements */
   if (!p) return fail(error, BP_E_OOM_HOST, 0, "no memory for a program of %u nodes", g->nodes.count);
@@ -338,6 +353,7 @@ static bp_status program_create(bp_device d, const bp_compile *c, bp_program *ou
   p->bytes = bytes;
   p->n_nodes = g->nodes.count;
   p->n_tensors = g->tensors.count;
+  p->n_in = g->n_inputs, p->n_out = g->n_outputs;
   p->nodes = (node *)(p + 1);
   p->tensors = (tensor *)(p->nodes + p->n_nodes);
   p->places = (bp_placement *)(p->tensors + p->n_tensors);
@@ -384,6 +400,11 @@ static bp_status program_info(bp_program p, bp_program_info *out, bp_error *erro
 /* ---- running: everything from here on is told to us by the dispatch; nothing is allocated -------------------------------- */
 
 static void *address(const bp_binding *b) { return (char *)b->buffer->data + b->offset; }
+/* 1 when the binding has a buffer, lies in it, and has at least `bytes`; for `written`, when it may be written, too. */
+static int is_bound(const bp_binding *b, uint64_t bytes, int written) {
+  if (!b || !b->buffer || (written && !b->buffer->writable)) return 0;
+  return b->offset <= b->buffer->bytes && b->bytes <= b->buffer->bytes - b->offset && bytes <= b->bytes;
+}
 static view view_of(const struct bp_program_s *p, uint32_t number, const bp_dispatch *run) {
   view v = {0};
   if (number == BP_NO_TENSOR) return v;
@@ -399,25 +420,48 @@ static view view_of(const struct bp_program_s *p, uint32_t number, const bp_disp
   }
   return v;
 }
-static bp_status execute(bp_device d, const bp_submission *s, bp_error *error) {
-  for (uint32_t i = 0; i < s->copies.count; i++) { /* copies come first */
-    const bp_copy *c = at(s->copies, i);
-    uint64_t runs = c->rows ? c->rows : 1;
-    for (uint64_t r = 0; r < runs; r++)
-      memmove((char *)address(c->dst) + r * c->dst_pitch, (char *)address(c->src) + r * c->src_pitch, c->src->bytes);
+static bp_status check(const struct bp_program_s *p, const bp_dispatch *run, bp_error *error) {
+  if (!p || run->entry) return fail(error, BP_E_INVALID, 0, "a dispatch without a program, or of entry %u", run->entry);
+  if (run->bindings.count != p->n_in + p->n_out) return fail(error, BP_E_INVALID, 0, "%u bindings for %u inputs and outputs", run->bindings.count, p->n_in + p->n_out);
+  if (p->workspace && !is_bound(run->workspace, p->workspace, 1)) return fail(error, BP_E_INVALID, 0, "a workspace of %llu bytes is missing", (unsigned long long)p->workspace);
+  for (uint32_t i = 0; i < p->n_tensors; i++) {
+    if (p->tensors[i].binding < 0) continue;
+    uint32_t number = (uint32_t)p->tensors[i].binding;
+    if (!is_bound(at(run->bindings, number), 0, number >= p->n_in)) return fail(error, BP_E_INVALID, 0, "binding %u has no buffer, leaves it, or may not be written", number);
+    view v = view_of(p, i, run);
+    if (!is_bound(at(run->bindings, number), 4 * (uint64_t)count(&v), 0)) return fail(error, BP_E_INVALID, 0, "binding %u is too short", number);
   }
-  for (uint32_t i = 0; i < s->dispatches.count; i++) {
-    const bp_dispatch *run = at(s->dispatches, i);
-    const struct bp_program_s *p = run->program;
-    if (p->workspace && !run->workspace) return fail(error, BP_E_INVALID, 0, "a workspace of %llu bytes is missing", (unsigned long long)p->workspace);
-    for (uint32_t k = 0; k < p->n_nodes; k++) {
+  return BP_OK;
+}
+static bp_status run_copy(const bp_copy *c, bp_error *error) {
+  uint64_t runs = c->rows ? c->rows : 1;
+  if (!is_bound(c->src, 0, 0) || !is_bound(c->dst, 0, 1) || (runs - 1) * c->src_pitch + c->src->bytes > c->src->buffer->bytes - c->src->offset ||
+      (runs - 1) * c->dst_pitch + c->src->bytes > c->dst->buffer->bytes - c->dst->offset)
+    return fail(error, BP_E_INVALID, 0, "a copy of %llu rows leaves its buffer", (unsigned long long)runs);
+  for (uint64_t r = 0; r < runs; r++) memmove((char *)address(c->dst) + r * c->dst_pitch, (char *)address(c->src) + r * c->src_pitch, c->src->bytes);
+  return BP_OK;
+}
+static bp_status execute(bp_device d, const bp_submission *given, bp_error *error) {
+  if (!given) return fail(error, BP_E_INVALID, 0, "no submission");
+  bp_submission submission, *s = &submission;
+  get(s, given, sizeof *s);
+  if (must_refuse(&s->h)) return fail(error, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "an extension of the submission is unknown");
+  bp_status status = BP_OK;
+  for (uint32_t i = 0; i < s->copies.count && status == BP_OK; i++) status = run_copy(at(s->copies, i), error); /* copies come first */
+  for (uint32_t i = 0; i < s->dispatches.count && status == BP_OK; i++) {
+    bp_dispatch run;
+    get(&run, at(s->dispatches, i), sizeof run);
+    const struct bp_program_s *p = run.program;
+    status = check(p, &run, error);
+    for (uint32_t k = 0; status == BP_OK && k < p->n_nodes; k++) {
       if (s->cancel && d->host->cancelled(d->host->ctx, s->cancel)) return fail(error, BP_E_CANCELLED, 0, "cancelled before node %u", k);
-      call c = {.host = d->host, .node = &p->nodes[k], .out = view_of(p, p->nodes[k].out, run)};
-      for (uint32_t m = 0; m < MAX_IN; m++) c.in[m] = view_of(p, p->nodes[k].in[m], run);
+      if (s->deadline_ns && d->host->now_ns(d->host->ctx) > s->deadline_ns) return fail(error, BP_E_TIMEOUT, 0, "past the deadline before node %u", k);
+      call c = {.host = d->host, .node = &p->nodes[k], .out = view_of(p, p->nodes[k].out, &run)};
+      for (uint32_t m = 0; m < MAX_IN; m++) c.in[m] = view_of(p, p->nodes[k].in[m], &run);
       p->nodes[k].run(&c);
     }
   }
-  return BP_OK;
+  return status;
 }
 
 /* ---- device and plugin ---------------------------------------------------------------------------------------------------- */

@@ -90,8 +90,8 @@ func head<T>(_: T.Type, _ type: UInt32) -> bp_head {
 ///
 /// Allocates nothing when the call succeeds.
 @inline(__always) @discardableResult
-func checked(_ call: @autoclosure () -> String, _ subject: @autoclosure () -> String,
-             _ body: (UnsafeMutablePointer<bp_error>) -> bp_status) throws(BackplaneError) -> bp_status {
+public func checked(_ call: @autoclosure () -> String, _ subject: @autoclosure () -> String,
+                    _ body: (UnsafeMutablePointer<bp_error>) -> bp_status) throws(BackplaneError) -> bp_status {
   var error = emptyError()
   let status = body(&error)
   if status < 0 { throw BackplaneError(status: status, error: error, call: call(), subject: subject()) }

@@ -5,11 +5,13 @@ import BackplaneCore
 public final class PluginInstance: @unchecked Sendable {
   public let library: PluginLibrary
   public let deviceCount: Int
+  /// The services that the plugin was given.
+  public let host: HostServices
   let handle: bp_instance?
 
   /// - Parameter host: Copied; the copy is never freed.
   public init(_ library: PluginLibrary, host: HostServices, step: (String) -> Void = { _ in }) throws(BackplaneError) {
-    self.library = library
+    (self.library, self.host) = (library, host)
     let table = host.copy(negotiated: library.negotiatedABI.number)
     var handle: bp_instance?
     step("instance_create")

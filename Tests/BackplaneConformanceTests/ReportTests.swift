@@ -94,6 +94,47 @@ import Testing
     #expect(!html.contains("src="))
   }
 
+  @Test func nothingFromOutsideIsMarkup() throws {
+    var written = try report([CaseResult(id: "exp/x=f32.3/data=<script>/mem=plain", outcome: .fail, fault: "<b>", message: "<img src=x onerror=alert(1)>"),
+                              CaseResult(id: "behaviour/<i>", outcome: .fail, message: "<u>"), CaseResult(id: "metamorphic/<s>/x", outcome: .pass)])
+    written.subject.name = "<script>alert(1)</script> \"&"
+    written.subject.plugin = "</title><script>"
+    written.subject.library = "/a/<b>.so"
+    written.subject.properties = ["<p>": "<q>"]
+    written.waivers = [.init(id: "<w>", cases: "<*>", reason: "<em>", until: "2030-01-01")]
+    let html = HTMLReport.text(written, baseline: written)
+    for tag in ["<script", "<img", "<i>", "<u>", "<s>", "<q>", "<em>", "<w>", "<x>", "<b>.so"] { #expect(!html.contains(tag), "\(tag)") }
+    #expect(html.contains("&lt;script&gt;alert(1)&lt;/script&gt; &quot;&amp;"))
+  }
+
+  @Test func gradesAreByOperatorAndFormat() throws {
+    func result(_ id: String, q: Double?, bias: Double, spread: Double, elements: Int) -> CaseResult {
+      var result = CaseResult(id: id, outcome: .pass)
+      (result.q, result.bias, result.spread, result.elements, result.maxRatio) = (q, bias, spread, elements, 0.5)
+      return result
+    }
+    let written = try report([result("matmul/a=f32.2x3/b=f32.2x3/data=normal/mem=plain", q: 3, bias: 0.1, spread: 0.3, elements: 10),
+                              result("matmul/a=f32.2x3/b=f32.2x3/data=int/mem=plain", q: 20, bias: 0.4, spread: 0.5, elements: 30),
+                              result("matmul/a=f16.2x3/b=f16.2x3/data=int/mem=plain", q: 16, bias: 0, spread: 0, elements: 5),
+                              result("add/a=f32.2/b=f32.2/data=int/mem=plain", q: nil, bias: 0, spread: 0, elements: 5),
+                              CaseResult(id: "matmul/a=bf16.2x3/b=bf16.2x3/data=int/mem=plain", outcome: .fail)])
+    let grades = try #require(written.grades)
+    #expect(grades.map { "\($0.op) \($0.format) \($0.letter ?? "none")" } == ["matmul f32 C", "matmul f16 B", "add f32 none"])
+    #expect(abs(grades[0].bias! - 0.325) < 1e-12)
+    // Mean square 0.21, less the square of the mean.
+    #expect(abs(grades[0].variance! - (0.21 - 0.325 * 0.325)) < 1e-12)
+    #expect(try Report(json: try written.json()).grades?.count == 3)
+    #expect(written.conformant == false)
+  }
+
+  @Test func anEarlierReportShowsWhatChanged() throws {
+    let before = try report([CaseResult(id: "a/x=f32.1", outcome: .pass), CaseResult(id: "b/x=f32.1", outcome: .fail)])
+    let after = try report([CaseResult(id: "a/x=f32.1", outcome: .crashed), CaseResult(id: "b/x=f32.1", outcome: .pass)])
+    let html = HTMLReport.text(after, baseline: before)
+    #expect(html.contains("1 broken, 1 mended"))
+    #expect(!HTMLReport.text(after).contains("broken"))
+  }
+
   @Test func aDifferenceIsWhatBrokeAndWhatMended() throws {
     let before = try report([CaseResult(id: "a", outcome: .pass), CaseResult(id: "b", outcome: .fail), CaseResult(id: "gone", outcome: .pass)])
     let after = try report([CaseResult(id: "a", outcome: .crashed), CaseResult(id: "b", outcome: .pass), CaseResult(id: "new", outcome: .pass)])

@@ -3,14 +3,70 @@ import BackplaneCore
 import BackplaneRegistry
 import BackplaneSpecs
 
-/// A case that is compiled once and can run many times: for tests of behaviour, which judge no numbers.
-final class PreparedCase {
-  let id: CaseID
+/// A graph that is compiled once and can run many times, its operands in memory of their own.
+final class PreparedGraph {
+  let graph: Graph
   let program: DeviceProgram
-  private let made: CaseGraph
-  private let data: [[UInt8]]
+  private let data: [TensorID: [UInt8]]
+  private let symbols: SymbolValues
   private var places: [TensorID: CasePlace] = [:]
   private var workspace: CasePlace?
+  /// Tensors bound to a dispatch, in its order.
+  private var bound: [TensorID] { graph.abiInputs + graph.abiOutputs }
+
+  /// - Parameters:
+  ///   - data: Of inputs, constants and states.
+  ///   - other: Whose program is used, too.
+  /// - Throws: ``BackplaneError`` (unsupported) when `query` says no.
+  init(_ graph: Graph, _ data: [TensorID: [UInt8]], symbols: SymbolValues = [:], _ device: Device, sharing other: DeviceProgram? = nil) throws(BackplaneError) {
+    (self.graph, self.data, self.symbols) = (graph, data, symbols)
+    if let other { program = other } else {
+      let records = try ABIGraph(graph)
+      defer { withExtendedLifetime(records) {} }
+      if let no = try device.query(records).first(where: { !$0.isSupported }) { throw BackplaneError(.unsupported, "\(no)", subject: device.id) }
+      program = try device.compile(records)
+    }
+    let alignment = CasePlace.alignment(device)
+    for id in bound where places[id] == nil {
+      let isInput = data[id] != nil
+      let place = try CasePlace(device, byteCount: data[id]?.count ?? graph[id].bytes(in: symbols) ?? 0, alignment: alignment, isGuarded: false,
+                                usage: [isInput ? .input : .output])
+      places[id] = place
+    }
+    if program.info.workspaceByteCount > 0 {
+      workspace = try CasePlace(device, byteCount: program.info.workspaceByteCount, alignment: program.info.workspaceAlignment, isGuarded: false, usage: [.workspace])
+    }
+    try restore()
+  }
+
+  /// The same, compiled again, in memory of its own.
+  func again(on device: Device) throws(BackplaneError) -> PreparedGraph { try PreparedGraph(graph, data, symbols: symbols, device) }
+
+  /// Puts the operands back that a run has overwritten.
+  func restore() throws(BackplaneError) { for (id, bytes) in data { try places[id]!.write(bytes) } }
+
+  var bindings: [bp_binding] { bound.map { places[$0]!.binding } }
+  var workspaceBinding: bp_binding? { workspace?.binding }
+
+  func run(cancel: UnsafeMutableRawPointer? = nil, deadline: UInt64 = 0) throws(BackplaneError) {
+    try run(bindings, cancel: cancel, deadline: deadline)
+  }
+  func run(_ bindings: [bp_binding], cancel: UnsafeMutableRawPointer? = nil, deadline: UInt64 = 0) throws(BackplaneError) {
+    try program.run(bindings, symbols: symbols, workspace: workspace?.binding, cancel: cancel, deadline: deadline)
+  }
+
+  func outputs() throws(BackplaneError) -> [[UInt8]] {
+    var outputs: [[UInt8]] = []
+    for id in graph.abiOutputs { outputs.append(try places[id]!.read()) }
+    return outputs
+  }
+  func clearOutputs() throws(BackplaneError) { for id in graph.abiOutputs where data[id] == nil { try places[id]!.fill(0x5A) } }
+}
+
+/// A case of the suite that is compiled once and can run many times: for tests of behaviour, which judge no numbers.
+final class PreparedCase {
+  let id: CaseID
+  let prepared: PreparedGraph
 
   /// Nil when the device does not support the case.
   convenience init?(_ id: CaseID, _ device: Device, sharing other: PreparedCase? = nil) throws(BackplaneError) {
@@ -19,54 +75,38 @@ final class PreparedCase {
 
   init?(_ reference: ReferenceCase, _ device: Device, sharing other: PreparedCase? = nil) throws(BackplaneError) {
     id = reference.id
-    (made, data) = (reference.made, reference.data)
-    if let other { program = other.program } else {
-      let graph = try ABIGraph(made.graph)
-      defer { withExtendedLifetime(graph) {} }
-      guard try device.query(graph).first?.isSupported == true else { return nil }
-      program = try device.compile(graph)
-    }
-    var slot = 0
-    let alignment = CasePlace.alignment(device)
-    for input in made.inputs {
-      guard let input else { continue }
-      let place = try CasePlace(device, byteCount: data[slot].count, alignment: alignment, isGuarded: false, usage: [.input])
-      try place.write(data[slot])
-      slot += 1
-      places[input.id] = place
-    }
-    for case let output? in made.node.outputs where places[output] == nil {
-      places[output] = try CasePlace(device, byteCount: made.graph[output].bytes(in: made.symbols) ?? 0, alignment: alignment, isGuarded: false, usage: [.output])
-    }
-    if program.info.workspaceByteCount > 0 {
-      workspace = try CasePlace(device, byteCount: program.info.workspaceByteCount, alignment: program.info.workspaceAlignment, isGuarded: false, usage: [.workspace])
+    let made = reference.made
+    let operands = made.inputs.compactMap { $0?.id }
+    do throws(BackplaneError) {
+      prepared = try PreparedGraph(made.graph, Dictionary(zip(operands, reference.data)) { first, _ in first }, symbols: made.symbols, device,
+                                   sharing: other?.prepared.program)
+    } catch {
+      guard error.kind == .unsupported, try device.query(try ABIGraph(made.graph)).first?.isSupported != true else { throw error }
+      return nil
     }
   }
 
-  func run(cancel: UnsafeMutableRawPointer? = nil, deadline: UInt64 = 0, shortening: Int = 0) throws(BackplaneError) {
-    var bindings = (made.graph.abiInputs + made.graph.abiOutputs).map { places[$0]!.binding }
-    if shortening > 0 { bindings[bindings.count - 1].bytes -= UInt64(shortening) }
-    try program.run(bindings, symbols: made.symbols, workspace: workspace?.binding, cancel: cancel, deadline: deadline)
-  }
+  func run() throws(BackplaneError) { try prepared.run() }
+  func outputs() throws(BackplaneError) -> [[UInt8]] { try prepared.outputs() }
 
-  func outputs() throws(BackplaneError) -> [[UInt8]] {
-    var outputs: [[UInt8]] = []
-    for case let output? in made.node.outputs { outputs.append(try places[output]!.read()) }
-    return outputs
-  }
+  /// A small and plain case of each operator, the same for every device.
+  static let samples: [CaseID] = OperatorSpec.all.compactMap { choose($0, 1).first }
 
-  /// Cases of many operators, small and plain, the same for every device.
-  static func samples(atMost count: Int) -> [CaseID] {
-    var samples: [CaseID] = []
-    for spec in OperatorSpec.all {
-      let generator = ShapeGenerator(spec)
-      let rows = CoveringArray.pairwise(levels: generator.factors.map(\.levelCount), seed: spec.id.value).prefix(40)
-      let found = rows.lazy.compactMap { generator.makeCase($0) }.first { id in
-        id.memory == .plain && CaseRunner.isRequired(id) && id.inputs.joined().allSatisfy { $0.count > 8 || $0.shape.count == 1 }
+  /// Small and plain cases of one operator.
+  static func choose(_ spec: OperatorSpec, _ count: Int, where isWanted: (CaseID) -> Bool = { _ in true }) -> [CaseID] {
+    var chosen: [CaseID] = []
+    let generator = ShapeGenerator(spec)
+    var random = Random(key: spec.id.value, stream: 0x5A3B)
+    for _ in 0..<2000 where chosen.count < count {
+      let row = generator.factors.map { factor in
+        switch factor {
+        // The first format and memory are the plain ones.
+        case .format, .memory: 0
+        default: random.below(factor.levelCount)
+        }
       }
-      if let found { samples.append(found) }
-      if samples.count == count { break }
+      if let id = generator.makeCase(row), CaseRunner.isRequired(id), isWanted(id), !chosen.contains(id), id.inputs.joined().allSatisfy({ $0.count > 8 || $0.shape.count == 1 }) { chosen.append(id) }
     }
-    return samples
+    return chosen
   }
 }

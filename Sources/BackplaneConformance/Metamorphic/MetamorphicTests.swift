@@ -10,8 +10,10 @@ import BackplaneSpecs
 /// Which of them an operator must keep, its spec says. The tolerance is the sum of the bounds of the results that are compared.
 public enum MetamorphicTests {
   static let relations: [String: @Sendable (OperatorSpec, Runner) throws(BackplaneError) -> Void] = [
-    "rows_alone": rowsAlone, "scale_pow2": scaleByPowerOfTwo, "shift": shift, "scale_invariance": scaleInvariance,
-    "kv_permutation": permutedKeys, "gqa_repeat": repeatedHeads, "decode_rows": decodeRows, "padding_keys": paddingKeys,
+    "rows_alone": rowsAlone, "row_blocks": rowBlocks, "scale_pow2": scaleByPowerOfTwo, "shift": shift, "scale_invariance": scaleInvariance,
+    "kv_permutation": permutedKeys, "gqa_repeat": repeatedHeads, "decode_rows": decodeRows, "padding_keys": paddingKeys, "chunked_prefill": chunkedPrefill,
+    "value_scale_pow2": scaleValues, "split_kv": splitKeys, "inverse_rotation": inverseRotation, "relative_position": relativePosition,
+    "fused": fusedEqualsParts, "quantize_again": quantizeAgain,
   ]
 
   public static func ids(of spec: OperatorSpec) -> [String] { spec.conformance.metamorphic.map { "metamorphic/\(spec.name)/\($0)" } }
@@ -47,6 +49,8 @@ public enum MetamorphicTests {
     /// Of a result: how far it may be from the truth.
     var error: [Double]?
 
+    var bounds: [Double] { error ?? [Double](repeating: 0, count: values.count) }
+
     func bytes() -> [UInt8] { try! ReferenceTensor(format, shape, values: values).encoded() }
   }
 
@@ -81,9 +85,14 @@ public enum MetamorphicTests {
     ///
     /// - Throws: ``BackplaneError`` (unsupported) when the device does not support it.
     func apply(_ spec: OperatorSpec, _ inputs: [Value?], _ attributes: [Attribute] = []) throws(BackplaneError) -> Value {
+      try applyAll(spec, inputs, attributes)[0]
+    }
+
+    /// The first output and those optional ones that are named, as ``apply(_:_:_:)``.
+    func applyAll(_ spec: OperatorSpec, _ inputs: [Value?], _ attributes: [Attribute] = [], outputs wanted: [String] = []) throws(BackplaneError) -> [Value] {
       var tensors: [[CaseID.Tensor]] = inputs.map { $0.map { [CaseID.Tensor(format: $0.format, shape: $0.shape)] } ?? [] }
       while tensors.count < spec.inputs.count { tensors.append([]) }
-      let id = CaseID(spec, inputs: tensors, attributes: attributes, data: "normal")
+      let id = CaseID(spec, inputs: tensors, attributes: attributes, outputs: wanted, data: "normal")
       let made = try CaseGraph(id)
       let graph = try ABIGraph(made.graph)
       defer { withExtendedLifetime(graph) {} }
@@ -109,10 +118,15 @@ public enum MetamorphicTests {
       try program.run((made.graph.abiInputs + made.graph.abiOutputs).map { places[$0]!.binding }, workspace: workspace?.binding)
       let declared = Declared(verdict.declares.map { Attribute($0.name, $0.value) })
       if declared != .nothing { declaresRounding = true }
-      let expected = try Expectation(id, made, data, declared).outputs[0]!
-      let bytes = try places[made.node.outputs[0]!]!.read()
-      let actual = bytes.withUnsafeBytes { TensorView($0.baseAddress ?? UnsafeRawPointer(bitPattern: 8)!, expected.format, expected.shape).decoded() }
-      return Value(format: expected.format, shape: expected.shape, values: actual, error: expected.error)
+      let expected = try Expectation(id, made, data, declared).outputs
+      var values: [Value] = []
+      for (output, expected) in zip(made.node.outputs.compactMap({ $0 }), expected) {
+        guard let expected else { continue }
+        let bytes = try places[output]!.read()
+        let actual = bytes.withUnsafeBytes { TensorView($0.baseAddress ?? UnsafeRawPointer(bitPattern: 8)!, expected.format, expected.shape).decoded() }
+        values.append(Value(format: expected.format, shape: expected.shape, values: actual, error: expected.error))
+      }
+      return values
     }
 
     /// Notes a fault where two results differ by more than both bounds; by anything, when `isExact`.
@@ -135,155 +149,5 @@ public enum MetamorphicTests {
     part.values = Array(value.values[range.lowerBound * width..<range.upperBound * width])
     part.error = value.error.map { Array($0[range.lowerBound * width..<range.upperBound * width]) }
     return part
-  }
-
-  // MARK: Relations
-
-  /// A row of the result depends on its row of the first operand only.
-  private static func rowsAlone(_ spec: OperatorSpec, _ runner: Runner) throws(BackplaneError) {
-    for (rowCount, width) in [(7, 33), (32, 64), (5, 257)] {
-      let x = rowCount * width == 0 ? runner.normal([1]) : spec.inputs[0].shape.suffix.count + spec.inputs[0].shape.prefix.count >= 3
-        ? runner.normal([rowCount, 3, width % 2 == 0 ? width : width + 1]) : runner.normal([rowCount, width])
-      // What goes with it: each operand from the extents it shares.
-      var others: [Value?] = []
-      for operand in spec.inputs.dropFirst() {
-        if operand.isOptional { others.append(nil); continue }
-        switch operand.shape.text {
-        case "..* N K", "N K": others.append(runner.normal([17, width]))
-        case "T": others.append(Value(format: .i32, shape: [rowCount], values: (0..<rowCount).map(Double.init)))
-        case "F": others.append(Value(shape: [8], values: (0..<8).map { 1 / Double(1 + $0 * 100) }.map { Double(Float($0)) }))
-        default: others.append(runner.normal(x.shape))
-        }
-      }
-      let all = try runner.apply(spec, [x] + others)
-      for first in stride(from: 0, to: rowCount, by: 3) {
-        let range = first..<min(first + 2, rowCount)
-        let alone = try runner.apply(spec, [rows(x, range)] + others.map { other in
-          guard let other, other.shape.first == rowCount, other.format == .i32 || other.shape == x.shape else { return other }
-          return rows(other, range)
-        })
-        let part = rows(all, range)
-        runner.expectEqual(part.values, alone.values, within: (part.error, alone.error), "rows \(range) of \(x.shape) alone")
-      }
-    }
-  }
-
-  /// (2^k A) B = 2^k (A B), to the bit: a power of two changes no rounding, unless operands are rounded to a format with a narrow range.
-  private static func scaleByPowerOfTwo(_ spec: OperatorSpec, _ runner: Runner) throws(BackplaneError) {
-    for (m, n, k) in [(1, 33, 64), (7, 16, 257), (33, 31, 127)] {
-      let a = runner.normal([m, k]), b = runner.normal([n, k])
-      let y = try runner.apply(spec, [a, b])
-      for power in [-6, 5] {
-        let factor = Double(sign: .plus, exponent: power, significand: 1)
-        var scaled = a
-        scaled.values = a.values.map { $0 * factor }
-        let z = try runner.apply(spec, [scaled, b])
-        runner.expectEqual(z.values, y.values.map { $0 * factor }, within: (z.error, y.error?.map { $0 * factor }), isExact: !runner.declaresRounding, "a times 2^\(power), [\(m), \(k)] by [\(n), \(k)]")
-      }
-    }
-  }
-
-  /// softmax(x + c) = softmax(x).
-  private static func shift(_ spec: OperatorSpec, _ runner: Runner) throws(BackplaneError) {
-    for width in [7, 64, 257] {
-      let x = runner.whole([5, width], 12)
-      let y = try runner.apply(spec, [x])
-      for c in [64.0, -1000, 100_000] {
-        var moved = x
-        moved.values = x.values.map { $0 + c }
-        let z = try runner.apply(spec, [moved])
-        runner.expectEqual(z.values, y.values, within: (z.error, y.error), "x + \(c), \(width) wide")
-      }
-    }
-  }
-
-  /// norm(c x) = norm(x) without an epsilon.
-  private static func scaleInvariance(_ spec: OperatorSpec, _ runner: Runner) throws(BackplaneError) {
-    let none = [Attribute("epsilon", .float(0))]
-    for width in [33, 640] {
-      let x = runner.normal([4, width])
-      let y = try runner.apply(spec, [x], none)
-      for c in [3.0, 0.01] {
-        var scaled = x
-        scaled.values = x.values.map { Double(Float($0 * c)) }
-        let z = try runner.apply(spec, [scaled], none)
-        // The operand was rounded when it was scaled.
-        let slack = y.values.map { abs($0) * 0x1p-22 }
-        runner.expectEqual(z.values, y.values, within: (z.error, zip(y.error ?? slack, slack).map(+)), "x times \(c), \(width) wide")
-      }
-    }
-  }
-
-  // MARK: Attention: q [T, H, D], k and v [S, G, D], mask [T, S]
-
-  private static func attentionInputs(_ runner: Runner, _ t: Int, _ s: Int, _ h: Int, _ g: Int, _ d: Int) -> (q: Value, k: Value, v: Value) {
-    (runner.normal([t, h, d]), runner.normal([s, g, d]), runner.normal([s, g, d]))
-  }
-
-  /// Keys and values in another order, with the mask in that order, change nothing.
-  private static func permutedKeys(_ spec: OperatorSpec, _ runner: Runner) throws(BackplaneError) {
-    for (t, s, h, g, d) in [(1, 33, 4, 2, 64), (7, 129, 3, 1, 32), (33, 64, 2, 2, 80)] {
-      let (q, k, v) = attentionInputs(runner, t, s, h, g, d)
-      var mask = runner.normal([t, s])
-      for i in mask.values.indices where i % 5 == 2 { mask.values[i] = -.infinity }
-      let y = try runner.apply(spec, [q, k, v, mask])
-      let order = runner.permutation(s)
-      func permuted(_ value: Value) -> Value {
-        var result = value
-        result.values = order.flatMap { rows(value, $0..<$0 + 1).values }
-        return result
-      }
-      var moved = mask
-      for row in 0..<t { for j in 0..<s { moved.values[row * s + j] = mask.values[row * s + order[j]] } }
-      let z = try runner.apply(spec, [q, permuted(k), permuted(v), moved])
-      runner.expectEqual(z.values, y.values, within: (z.error, y.error), "keys in another order, T \(t) S \(s) H \(h) G \(g) D \(d)")
-    }
-  }
-
-  /// Grouped heads are the same as each group's keys repeated for its heads.
-  private static func repeatedHeads(_ spec: OperatorSpec, _ runner: Runner) throws(BackplaneError) {
-    for (t, s, h, g, d) in [(1, 65, 8, 2, 64), (7, 31, 6, 3, 32), (17, 17, 12, 4, 16)] {
-      let (q, k, v) = attentionInputs(runner, t, s, h, g, d)
-      let causal = [Attribute("causal", .int(1))]
-      let y = try runner.apply(spec, [q, k, v], causal)
-      func repeated(_ value: Value) -> Value {
-        var values: [Double] = []
-        for j in 0..<s { for head in 0..<h { let at = (j * g + head / (h / g)) * d; values += value.values[at..<at + d] } }
-        return Value(shape: [s, h, d], values: values)
-      }
-      let z = try runner.apply(spec, [q, repeated(k), repeated(v)], causal)
-      runner.expectEqual(z.values, y.values, within: (z.error, y.error), "keys repeated for each head, T \(t) S \(s) H \(h) G \(g) D \(d)")
-    }
-  }
-
-  /// Row n of a causal prefill is the decode step that has n + 1 keys.
-  private static func decodeRows(_ spec: OperatorSpec, _ runner: Runner) throws(BackplaneError) {
-    for (s, h, g, d, window) in [(33, 4, 2, 64, 0), (70, 3, 1, 32, 9)] {
-      let (q, k, v) = attentionInputs(runner, s, s, h, g, d)
-      let attributes = [Attribute("causal", .int(1)), Attribute("window", .int(window))]
-      let y = try runner.apply(spec, [q, k, v], attributes)
-      for n in [0, 1, 7, 31, s - 1] {
-        let z = try runner.apply(spec, [rows(q, n..<n + 1), rows(k, 0..<n + 1), rows(v, 0..<n + 1)], attributes)
-        let row = rows(y, n..<n + 1)
-        runner.expectEqual(z.values, row.values, within: (z.error, row.error), "decode step \(n) of \(s) keys, H \(h) G \(g) D \(d) window \(window)")
-      }
-    }
-  }
-
-  /// Keys behind a mask of -infinity change nothing, whatever they are.
-  private static func paddingKeys(_ spec: OperatorSpec, _ runner: Runner) throws(BackplaneError) {
-    for (t, s, more, h, g, d) in [(1, 31, 33, 4, 2, 64), (7, 60, 9, 2, 1, 32)] {
-      let (q, k, v) = attentionInputs(runner, t, s, h, g, d)
-      let y = try runner.apply(spec, [q, k, v])
-      func padded(_ value: Value) -> Value {
-        var result = value
-        result.shape[0] += more
-        result.values += (0..<more * g * d).map { i in i % 2 == 0 ? 3e4 : -3e4 }
-        return result
-      }
-      let mask = Value(shape: [t, s + more], values: (0..<t * (s + more)).map { $0 % (s + more) < s ? 0 : -.infinity })
-      let z = try runner.apply(spec, [q, padded(k), padded(v), mask])
-      runner.expectEqual(z.values, y.values, within: (z.error, y.error), "\(more) keys behind a mask, T \(t) S \(s)")
-    }
   }
 }

@@ -74,6 +74,8 @@ public final class MutationExecutor: CaseExecutor {
   }
 
   private func device(_ wanted: MutationCase) throws(BackplaneError) -> Device {
+    // Behaviour tests open further instances with the host's settings.
+    host.set("mutant.fault", to: String(wanted.fault))
     let key = "\(wanted.fault)\t\(wanted.path)"
     // Tests of behaviour open the device again: with the same fault.
     host.set("mutant.fault", to: String(wanted.fault))

@@ -26,13 +26,19 @@ public struct Report: Codable, Sendable {
   public var claimedOnly: Bool?
   public var counts: [String: Int]
   public var results: [CaseResult]
+  public var grades: [Grade]?
+  /// Faults that were accepted, if any.
+  public var waivers: [Waivers.Waiver]?
 
-  public init(_ device: Device, level: OperatorSpec.Level, size: CaseList.Size, ops: [String], results: [CaseResult], started: Date, seconds: Double) {
+  public init(_ device: Device, level: OperatorSpec.Level, size: CaseList.Size, ops: [String], results: [CaseResult], started: Date, seconds: Double,
+              waivers: Waivers? = nil) {
+    self.waivers = waivers?.waivers
     var summary = Summary()
     for result in results { summary.add(result) }
     (self.level, self.size, self.ops, self.results, self.seconds) = (level.rawValue, size.rawValue, ops, results, seconds)
     self.started = ISO8601DateFormatter().string(from: started)
     (conformant, counts) = (summary.isConformant, summary.counts)
+    grades = Grade.all(results)
     let library = device.plugin.path
     subject = Subject(device: device.id, name: device.info.name, vendor: device.info.vendor, driver: "\(device.info.driver) \(device.info.driverVersion)",
                       plugin: device.plugin.name, pluginVersion: device.plugin.version, buildID: device.plugin.buildID,

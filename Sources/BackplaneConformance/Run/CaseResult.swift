@@ -27,6 +27,8 @@ public struct CaseResult: Codable, Sendable {
   /// What the kernels declare, such as act_block=32.
   public var declares: [String] = []
   public var milliseconds = 0.0
+  /// A hash of results that must be the same in another process.
+  public var digest: String?
   public var waiver: String?
   /// Of a test vector of ONNX.
   public var vector: ONNXVectors.Comparison?

@@ -9,6 +9,8 @@ struct Expectation {
   /// The exact result of each, rounded once, where the case is an exactness probe.
   private let exact: [[Double]?]
   private let terms: Int
+  /// Whether elements are sums of products or of elements, or made of such.
+  private let isSum: Bool
 
   init(_ id: CaseID, _ made: CaseGraph, _ data: [[UInt8]], _ declared: Declared) throws(BackplaneError) {
     var owned: [UnsafeMutableRawBufferPointer] = []
@@ -27,6 +29,7 @@ struct Expectation {
     let evaluated = try oracle.evaluate(node: made.node, inputs: views, declared: declared, bounds: true)
     outputs = zip(made.node.outputs, evaluated).filter { $0.0 != nil }.map(\.1)
     terms = CaseGraph.terms(id, made.resolution)
+    isSum = [.dot, .sum, .attention, .softmax, .rmsNorm, .layerNorm].contains(id.spec.numerics.bound)
     guard Expectation.isProbe(id, declared) else { exact = outputs.map { _ in nil }; return }
     let plain = declared == .nothing ? evaluated : try oracle.evaluate(node: made.node, inputs: views, declared: .nothing, bounds: true)
     let wanted = zip(made.node.outputs, plain).filter { $0.0 != nil }.map(\.1)
@@ -54,7 +57,7 @@ struct Expectation {
   private static func exactValues(_ tensor: ReferenceTensor, terms: Double, isSum: Bool, first: Bool) -> [Double]? {
     guard first, let error = tensor.error, tensor.format.kind == .float else { return nil }
     let values = tensor.values
-    let unit = switch tensor.format { case .f16: 0x1p-11; case .bf16: 0x1p-8; default: 0.0 }
+    let unit = tensor.format == .f32 ? 0 : Expectation.rounding(tensor.format).unit
     guard let bytes = try? ReferenceTensor(tensor.format, tensor.shape, values: values).encoded() else { return nil }
     let rounded = bytes.withUnsafeBytes { TensorView($0.baseAddress ?? UnsafeRawPointer(bitPattern: 8)!, tensor.format, tensor.shape).decoded() }
     for i in values.indices {
@@ -73,7 +76,6 @@ struct Expectation {
       let judgement = Judge.compare(expected: reference, actual: view)
       result.elements += judgement.count
       result.maxRatio = max(result.maxRatio, judgement.maxRatio)
-      if judgement.maxRatio.isFinite, terms > 0, reference.error != nil { result.q = max(result.q ?? 0, judgement.maxRatio * Double(terms).squareRoot()) }
       if let bad = judgement.firstBad, result.outcome == .pass {
         (result.outcome, result.fault) = (.fail, "values")
         result.firstBad = .init(output: name, index: bad.index, expected: bad.expected, actual: bad.actual, bound: bad.bound)
@@ -91,12 +93,22 @@ struct Expectation {
     }
   }
 
+  /// Half a unit in the last place, relative, and half the smallest subnormal.
+  private static func rounding(_ format: ElementFormat) -> (unit: Double, tiny: Double) {
+    switch format { case .f16: (0x1p-11, 0x1p-25); case .bf16: (0x1p-8, 0x1p-134); default: (0x1p-24, 0x1p-150) }
+  }
+
   private func grade(_ view: TensorView, _ reference: ReferenceTensor, _ result: inout CaseResult) {
     guard let error = reference.error, reference.count > 0 else { return }
     var (sum, squares, count) = (0.0, 0.0, 0)
+    // What a sum of K terms may be off by, about K·u·Σ|terms|, is what the bound leaves beside the rounding of the result itself.
+    let (unit, tiny) = Expectation.rounding(reference.format)
+    let scale = isSum && terms > 0 ? Double(terms).squareRoot() : 0
     for ((actual, expected), bound) in zip(zip(view.decoded(), reference.values), error) where bound > 0 && bound.isFinite && actual.isFinite && expected.isFinite {
       let relative = (actual - expected) / bound
       (sum, squares, count) = (sum + relative, squares + relative * relative, count + 1)
+      let own = max(unit * abs(expected), tiny)
+      if scale > 0, bound > 1.001 * own { result.q = max(result.q ?? 0, (abs(actual - expected) - own) / (bound - own) * scale) }
     }
     if count > 0 { (result.bias, result.spread) = (sum / Double(count), (squares / Double(count)).squareRoot()) }
   }

@@ -10,12 +10,19 @@ public protocol CaseExecutor: AnyObject {
 /// Runs cases in this process: fast, but a plugin that crashes takes the run with it.
 public final class InProcessExecutor: CaseExecutor {
   private let device: Device
+  private let isChild: Bool
   private let vectors: ONNXVectors?
 
-  /// - Parameter vectors: Where cases that begin with `onnx/` are.
-  public init(_ device: Device, vectors: ONNXVectors? = nil) { (self.device, self.vectors) = (device, vectors) }
+  /// - Parameters:
+  ///   - isChild: Another process will run what must be the same in two.
+  ///   - vectors: Where cases that begin with `onnx/` are.
+  public init(_ device: Device, isChild: Bool = false, vectors: ONNXVectors? = nil) {
+    (self.device, self.isChild, self.vectors) = (device, isChild, vectors)
+    _ = BehaviourTests.initialState
+  }
 
   public func run(_ id: String) -> CaseResult {
+    if id == BehaviourTests.acrossProcesses, !isChild { return CaseResult(id: id, outcome: .unsupported, message: "does not apply: there is one process only") }
     if id.hasPrefix("behaviour/") { return BehaviourTests.run(id, device) }
     if id.hasPrefix("metamorphic/") { return MetamorphicTests.run(id, device) }
     if id.hasPrefix("onnx/") {
@@ -51,13 +58,17 @@ public enum Suite {
   public static let version = 2
 
   /// The IDs of a run, in order.
-  public static func ids(level: OperatorSpec.Level = .llm, ops: [String] = [], size: CaseList.Size) -> [String] {
+  ///
+  /// - Parameter pattern: Only these, `*` standing for anything. Cases of operators that it rules out are not even made.
+  public static func ids(level: OperatorSpec.Level = .llm, ops: [String] = [], size: CaseList.Size, matching pattern: String = "*") -> [String] {
     let specs = CaseList.operators(level: level, named: ops)
-    var ids = specs.flatMap { CaseList.cases(of: $0, size: size).map(\.description) }
+    let start = pattern.prefix { $0 != "*" && $0 != "/" }
+    func mayMatch(_ first: String) -> Bool { pattern.dropFirst(start.count).first == "/" ? first == start : first.hasPrefix(start) }
+    var ids = specs.filter { mayMatch($0.name) }.flatMap { CaseList.cases(of: $0, size: size).map(\.description) }
     ids += specs.flatMap { MetamorphicTests.ids(of: $0) }
     // What is no operator's own matter is part of a run of all.
     if ops.isEmpty { ids += BehaviourTests.ids }
-    return ids
+    return pattern == "*" ? ids : ids.filter { Waivers.matches(pattern, $0) }
   }
 
   /// Runs cases in this process.

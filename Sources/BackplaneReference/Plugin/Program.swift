@@ -129,7 +129,7 @@ private func makeDense(_ tensor: inout bp_tensor, _ rank: Int) {
 /// One verdict for each node, each node judged alone: another node's fault is none of its business.
 func query(_ graph: UnsafePointer<bp_graph>?, _ out: UnsafeMutablePointer<bp_verdict>?, _ stride: UInt32, _ count: UInt32) throws(BackplaneError) {
   guard let graph else { throw BackplaneError(.invalid, "query: the graph is NULL") }
-  let record = readInput(graph)
+  let record = try readChained(graph, "query")
   let tensors = try readAll(record.tensors, bp_tensor.self)
   let nodes = try readAll(record.nodes, bp_node.self)
   guard Int(count) == nodes.count else { throw BackplaneError(.invalid, "query: room for \(count) verdicts, the graph has \(nodes.count) nodes") }

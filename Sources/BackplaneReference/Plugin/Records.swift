@@ -14,6 +14,19 @@ func readInput<T>(_ pointer: UnsafePointer<T>) -> T {
   }
 }
 
+/// As ``readInput(_:)``, of a struct to which others may be chained.
+///
+/// - Throws: ``BackplaneError`` (unsupported) when one of them must be understood: the oracle knows none.
+func readChained<T>(_ pointer: UnsafePointer<T>, _ call: String) throws(BackplaneError) -> T {
+  var next = UnsafeRawPointer(pointer).load(as: bp_head.self).next
+  while let link = next {
+    let type = link.pointee.struct_type
+    if type & 0x8000_0000 != 0 { throw BackplaneError(.unsupported, "\(call): the chained struct of type \(type & 0x7fff_ffff) is not known here") }
+    next = link.pointee.next
+  }
+  return readInput(pointer)
+}
+
 /// Writes all but the head, as far as the caller has room.
 func writeOutput<T>(_ value: T, to pointer: UnsafeMutablePointer<T>) {
   let raw = UnsafeMutableRawPointer(pointer)

@@ -79,7 +79,7 @@ public enum ReferencePlugin {
       answering(error) { () throws(BackplaneError) in
         let device = try Handle.object(device, Device.self, "buffer_create: device")
         guard let description, let out else { throw BackplaneError(.invalid, "buffer_create: an argument is NULL") }
-        let buffer = try Buffer(device, readInput(description))
+        let buffer = try Buffer(device, readChained(description, "buffer_create"))
         if let info { writeOutput(buffer.info, to: info) }
         out.pointee = Handle.make(buffer)
       }
@@ -100,7 +100,7 @@ public enum ReferencePlugin {
       answering(error) { () throws(BackplaneError) in
         _ = try Handle.object(device, Device.self, "program_create: device")
         guard let compile, let out else { throw BackplaneError(.invalid, "program_create: an argument is NULL") }
-        out.pointee = Handle.make(try Program(readInput(compile)))
+        out.pointee = Handle.make(try Program(readChained(compile, "program_create")))
       }
     }
     table.program_info = { program, out, error in
@@ -115,7 +115,7 @@ public enum ReferencePlugin {
       answering(error) { () throws(BackplaneError) in
         let device = try Handle.object(device, Device.self, "execute: device")
         guard let submission else { throw BackplaneError(.invalid, "execute: the submission is NULL") }
-        try execute(device, readInput(submission))
+        try execute(device, readChained(submission, "execute"))
       }
     }
     return table

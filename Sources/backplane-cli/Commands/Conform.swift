@@ -21,6 +21,7 @@ let conformCommand = Command(
     Option("list", nil, "print the IDs of the cases and run none"), Option("json", "FILE", "write the report"),
     Option("junit", "FILE", "write the report as JUnit XML"), Option("html", "FILE", "write the report as one HTML file"),
     Option("output", "FOLDER", "replay: where the .npy files go (default: here)"),
+    Option("baseline", "FILE", "an earlier report (--json): the HTML report says what changed since"),
     Option("mutation", "FILE", "put what `conform mutation --json` wrote into the HTML report"),
     Option("sources", "FOLDER", "mutation: the checkout with Plugins/Mutant (default: found from here or from the tool)"),
     Option("no-rules", nil, "mutation: without the simple rules of other suites"),
@@ -41,7 +42,7 @@ let conformChildCommand = Command(
   name: "conform-child", summary: "Answer cases on standard input", positionals: ["[PLUGIN]"],
   options: [SharedOptions.device, Option("onnx", "FOLDER", "where ONNX's tests are")] + SharedOptions.runtime
 ) { arguments in
-  ChildLoop.run { InProcessExecutor(try ConformTarget(arguments).device(), vectors: ConformVerbs.vectors(arguments)) }
+  ChildLoop.run { InProcessExecutor(try ConformTarget(arguments).device(), isChild: true, vectors: ConformVerbs.vectors(arguments)) }
   return .success
 }
 
@@ -49,10 +50,11 @@ enum ConformVerbs {
   static func run(_ arguments: Arguments) throws -> ExitCode {
     let size = size(arguments)
     let mutation = try arguments["mutation"].map { try readMutation($0) }
+    let baseline = try arguments["baseline"].map { try read($0) }
     guard let level = OperatorSpec.Level(rawValue: arguments["level"] ?? "llm") else { throw UsageError("--level is core, llm or vision") }
     let ops = try operators(arguments), vectors = vectors(arguments)
-    var ids = try vectors?.ids() ?? Suite.ids(level: level, ops: ops, size: size)
-    if let pattern = arguments["case"] { ids = ids.filter { Waivers.matches(pattern, $0) } }
+    let pattern = arguments["case"] ?? "*"
+    let ids = try vectors?.ids().filter { Waivers.matches(pattern, $0) } ?? Suite.ids(level: level, ops: ops, size: size, matching: pattern)
     if arguments.has("list") { for id in ids { print(id) }; return .success }
     guard !ids.isEmpty else { throw UsageError("there are no such cases") }
     let waivers = try arguments["waivers"].map { try Waivers(file: $0) }
@@ -67,12 +69,12 @@ enum ConformVerbs {
     if isClaimedOnly { for i in results.indices where results[i].outcome == .unsupported { results[i].required = false } }
     waivers?.apply(to: &results, today: Waivers.day())
     var report = Report(device, level: level, size: size, ops: ops, results: results, started: began,
-                        seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18)
+                        seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18, waivers: waivers)
     if vectors != nil { (report.size, report.ops) = ("vectors", ["ONNX"]) }
     report.claimedOnly = isClaimedOnly ? true : nil
     if let file = arguments["json"] { try write(report.json(), to: file) }
     if let file = arguments["junit"] { try write(Data(JUnitReport.text(report).utf8), to: file) }
-    if let file = arguments["html"] { try write(Data(HTMLReport.text(report, mutation: mutation).utf8), to: file) }
+    if let file = arguments["html"] { try write(Data(HTMLReport.text(report, mutation: mutation, baseline: baseline).utf8), to: file) }
     if vectors == nil { ConformText.print(report) } else { ConformText.printVectors(report) }
     return report.conformant ? .success : .checkFailed
   }

@@ -9,15 +9,18 @@ enum ConformText {
     }
     Swift.print("\(report.subject.device): \(report.subject.name), \(report.subject.plugin) \(report.subject.pluginVersion); suite \(report.suiteVersion), specs \(report.specHash)")
     Swift.print("")
-    Swift.print(pad("operator", 20) + padLeft("cases", 7) + padLeft("pass", 7) + padLeft("no", 6) + padLeft("to do", 7) + padLeft("wrong", 7) + padLeft("worst/bound", 13) + padLeft("Q", 8) + padLeft("s", 8))
+    Swift.print(pad("operator", 20) + padLeft("cases", 7) + padLeft("pass", 7) + padLeft("no", 6) + padLeft("to do", 7) + padLeft("wrong", 7) + padLeft("worst/bound", 13) + padLeft("bias", 9) + padLeft("Q", 9) + padLeft("s", 8))
     for (op, results) in rows {
       let wrong = results.count(where: \.isWrong)
       let worst = results.filter { $0.outcome == .pass }.map(\.maxRatio).max() ?? 0
-      let q = results.filter { $0.outcome == .pass }.compactMap(\.q).max()
+      let grades = (report.grades ?? []).filter { $0.op == op }
+      // Of the format in which it is worst.
+      let q = grades.filter { $0.q != nil }.max { $0.q! < $1.q! }.map { "\(Terminal.rounded($0.q!, 2)) \($0.letter ?? "")" }
+      let bias = grades.compactMap(\.bias).max { abs($0) < abs($1) }
       let line = pad(op, 20) + padLeft("\(results.count)", 7) + padLeft("\(results.count { $0.outcome == .pass })", 7)
         + padLeft("\(results.count { $0.outcome == .unsupported && !$0.required })", 6) + padLeft("\(results.count(where: \.isMissing))", 7)
         + padLeft("\(wrong)", 7) + padLeft(Terminal.rounded(worst, 3), 13)
-        + padLeft(q.map { Terminal.rounded($0, 2) } ?? "", 8) + padLeft(Terminal.rounded(results.reduce(0) { $0 + $1.milliseconds } / 1000, 1), 8)
+        + padLeft(bias.map { Terminal.rounded($0, 3) } ?? "", 9) + padLeft(q ?? "", 9) + padLeft(Terminal.rounded(results.reduce(0) { $0 + $1.milliseconds } / 1000, 1), 8)
       Swift.print(wrong > 0 ? Terminal.paint(line, .red) : line)
     }
     printGaps(report)
