@@ -190,7 +190,7 @@ private func spec_ceil() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(data: ["normal", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
+    conformance: ConformanceSpec(data: ["normal", "wide", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
 }
 
 private func spec_clip() -> OperatorSpec {
@@ -281,7 +281,7 @@ private func spec_cumsum() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.sum),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(attributes: [("axis", [.int(-1), .int(0), .int(1)])],
+    conformance: ConformanceSpec(attributes: [("axis", [.int(-1), .int(0), .int(1), .int(-2)])],
       exact: ["int"],
       metamorphic: ["scale_pow2"]))
 }
@@ -487,7 +487,7 @@ private func spec_floor() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(data: ["normal", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
+    conformance: ConformanceSpec(data: ["normal", "wide", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
 }
 
 private func spec_gated_activation() -> OperatorSpec {
@@ -676,7 +676,7 @@ private func spec_leaky_relu() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.rounding, roundings: 2),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(attributes: [("alpha", [.float(0.01), .float(0.25), .float(-1.0)])]))
+    conformance: ConformanceSpec(attributes: [("alpha", [.float(0.01), .float(0.25), .float(-1.0), .float(1.3)])]))
 }
 
 private func spec_less() -> OperatorSpec {
@@ -1449,7 +1449,7 @@ private func spec_round() -> OperatorSpec {
     ],
     numerics: NumericsSpec(.exact),
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
-    conformance: ConformanceSpec(data: ["normal", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
+    conformance: ConformanceSpec(data: ["normal", "wide", "halves", "int", "huge", "overflow", "denormal", "negzero", "nan", "inf", "constant"]))
 }
 
 private func spec_rsqrt() -> OperatorSpec {
@@ -1775,7 +1775,7 @@ private func spec_tensor_scatter() -> OperatorSpec {
     specialValues: ["nan": "propagate", "inf": "propagate", "empty": "an extent of 0 gives an empty result"],
     conformance: ConformanceSpec(leading: [[], [1], [32], [3, 64], [2, 3, 32]],
       extents: [("S", [1, 2, 7, 33, 129]), ("T", [1, 2, 7, 17])],
-      data: ["normal", "outlier", "constant", "sparse", "negzero", "denormal", "tiny", "halves"],
+      data: ["normal", "outlier", "constant", "sparse", "negzero", "denormal", "tiny", "halves", "int", "ramp"],
       operands: [("positions", "positions")],
       metamorphic: ["quantize_again"]))
 }

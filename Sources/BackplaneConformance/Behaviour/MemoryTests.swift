@@ -13,6 +13,7 @@ extension BehaviourTests {
   private static func leak(_ device: Device) throws {
     try watch(device) { other, monitor in
       let tests = try PreparedCase.samples.filter { ["add", "matmul", "rms_norm", "softmax"].contains($0.op) }.compactMap { try PreparedCase($0, other) }
+      defer { withExtendedLifetime(tests) {} }  // what they hold is counted to the end
       let unknown = try ABIGraph(try unknownSecondNode())
       let token = CancellationToken()
       func once() throws {

@@ -19,12 +19,17 @@ struct Softmax: ReferenceOperator {
       let scores = range.map { scale * x[$0] }
       let z = zip(scores, masks).map { $0 + $1 }
       let largest = z.contains { $0.isNaN } ? .nan : z.max()!
+      // Where a finite number overflows f32 on the way, kernels meet infinity minus infinity: nothing is asked of the row.
+      let overflows = (0..<n).contains { j in
+        let size = max(abs(scores[j]), masks[j].isFinite ? abs(z[j]) : 0)
+        return x[range.lowerBound + j].isFinite && size > Double(Float.greatestFiniteMagnitude)
+      }
+      if overflows, call.wantsBounds { for j in range { own[j] = .infinity } }
       if largest == -.infinity { continue }
       let weights = z.map { exp($0 - largest) }
       let total = weights.reduce(0, +)
       for j in 0..<n { y[range.lowerBound + j] = weights[j] / total }
-      guard call.wantsBounds, total.isFinite else { continue }
-
+      guard call.wantsBounds, total.isFinite, !overflows else { continue }
       // How far each weight may be off, relative to the true sum. An error of the maximum is common to all and cancels.
       let largestScore = scores.reduce(0) { $1.isFinite ? max($0, abs($1)) : $0 }
       let errors = (0..<n).map { j -> Double in
