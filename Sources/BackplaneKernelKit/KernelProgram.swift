@@ -80,12 +80,12 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
     }
     (table, kernels, self.plans, tensorCount) = (lowering.table, lowering.kernels, plans, graph.tensors.count)
     var plan = WorkspaceRequest(graph: graph, bytes: (0..<graph.tensors.count).map { Int(lowering.table.bounds[$0].span) })
-    plan.alignment = 256
+    plan.alignment = 128  // the largest vector type of device code
     (plan.views, plan.inPlace) = (views, inPlace)
     var within: [UInt64] = []
     for piece in lowering.scratch {
       within.append(UInt64(plan.scratch[piece.node]))
-      plan.scratch[piece.node] += (Int(lowering.table.bounds[piece.view].span) + 255) / 256 * 256
+      plan.scratch[piece.node] += (Int(lowering.table.bounds[piece.view].span) + 127) / 128 * 128
     }
     workspace = try WorkspacePlan(plan)
     scratchOffsets = zip(lowering.scratch, within).map { [workspace] in UInt64(workspace.scratchOffsets[$0.node]) + $1 }
