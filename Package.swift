@@ -36,6 +36,7 @@ let package = Package(
     .library(name: "Backplane", targets: ["Backplane", "BackplaneModels"]),
     .library(name: "BackplanePluginKit", targets: ["BackplanePluginKit"]),
     .library(name: "BackplaneCPU", type: .dynamic, targets: ["BackplaneCPU"]),
+    .library(name: "BackplaneNPUStub", type: .dynamic, targets: ["BackplaneNPUStub"]),
     .library(name: "BackplaneOpenCL", type: .dynamic, targets: ["BackplaneOpenCL"]),
     .executable(name: "backplane", targets: ["backplane-cli"]),
     .executable(name: "backplane-probe", targets: ["backplane-probe"]),
@@ -53,16 +54,20 @@ let package = Package(
     host("BackplaneModels", ["Backplane"]),
     host("BackplaneGenerator", ["BackplaneCore"]),
     fast("BackplaneReference", path: "Sources/BackplaneReference", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
-    host("BackplaneConformance", ["BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    host("BackplaneONNX", ["BackplaneSpecs", "BackplaneCore"]),
+    host("BackplaneConformance", ["BackplaneONNX", "BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    .target(name: "BackplaneTemplates", path: "Sources/BackplaneTemplates"),  // Plugins/Template*, embedded
     fast("BackplanePluginKit", path: "Sources/BackplanePluginKit", ["BackplaneABI", "BackplanePlanner"]),
     fast("BackplaneKernelKit", path: "Sources/BackplaneKernelKit", ["BackplanePluginKit", "BackplaneCore", "BackplaneABI"]),
     .executableTarget(name: "backplane-cli",
-      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneGenerator"], path: "Sources/backplane-cli",
+      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneGenerator", "BackplaneTemplates"], path: "Sources/backplane-cli",
       swiftSettings: strict),
     .executableTarget(name: "backplane-probe", dependencies: ["BackplaneRegistry"], path: "Sources/backplane-probe", swiftSettings: strict),
     // Device code and the plugins around it.
     kernels("CPUKernels", path: "Kernels/CPU"),
     plugin("BackplaneCPU", path: "Plugins/CPU", ["CPUKernels", "BackplanePluginKit", "BackplaneABI"]),
+    kernels("NPUStubEngine", path: "Kernels/NPUStub"),
+    plugin("BackplaneNPUStub", path: "Plugins/NPUStub", ["NPUStubEngine", "BackplanePluginKit", "BackplaneABI"]),
     .target(name: "OpenCLKernels", path: "Kernels/OpenCL/host", publicHeadersPath: "include", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     plugin("BackplaneOpenCL", path: "Plugins/OpenCL", ["OpenCLKernels", "BackplaneKernelKit", "BackplanePluginKit", "BackplaneABI"]),
     // Tests.
@@ -83,7 +88,10 @@ let package = Package(
     tests("BackplaneRuntimeTests", ["BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI", "_AllocationCounter"]),
     tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneModelsTests", ["BackplaneModels"]),
+    tests("BackplaneONNXTests", ["BackplaneONNX", "BackplaneConformance", "BackplaneReference", "BackplaneRegistry", "BackplaneCore"]),
     tests("BackplaneConformanceTests", ["BackplaneConformance", "BackplaneReference", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    // Compiles the kernels for 64-bit Arm, and Tests/_ARMKernelDriver with them, and runs them in an emulator.
+    tests("ARMKernelTests", ["BackplaneConformance", "BackplaneReference", "BackplaneCore", "BackplaneABI"]),
     tests("MutantTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Mutant with cc
     tests("EvilTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Evil with cc
   ],

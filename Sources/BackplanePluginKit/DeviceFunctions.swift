@@ -11,6 +11,7 @@ nonisolated(unsafe) private var deviceFunctions: bp_device_fns = {
   table.h = head(bp_device_fns.self, BP_ST_DEVICE_FNS)
   table.addBase()
   table.addQueues()
+  table.addBlobs()
   table.addTuning()
   return table
 }()
@@ -92,6 +93,20 @@ extension bp_device_fns {
     } }
   }
 
+  fileprivate mutating func addBlobs() {
+    program_export = { program, sink, context, error in withError(error) { () throws(PluginError) in
+      guard let program, let sink else { throw .invalid("program_export: an argument is NULL") }
+      try object(program, as: PluginProgram.self).export { bytes throws(PluginError) in
+        let status = sink(context, bp_span(ptr: bytes.baseAddress, len: UInt64(bytes.count)))
+        if status != BP_OK { throw PluginError(status, "program_export: the sink answered \(status)") }
+      }
+    } }
+    blob_check = { device, header, out, error in withError(error) { () throws(PluginError) in
+      guard let out else { throw .invalid("blob_check: no place for the answer") }
+      out.pointee = try PluginDevice.behind(device).checkBlob(UnsafeRawBufferPointer(start: header.ptr, count: header.ptr == nil ? 0 : Int(clamping: header.len)))
+    } }
+  }
+
   fileprivate mutating func addTuning() {
     variants = { device, graph, node, out, stride, count, error in
       var status = BP_OK
@@ -104,6 +119,7 @@ extension bp_device_fns {
       guard let out else { throw .invalid("clock: no place for the answer") }
       writeRecord(try PluginDevice.behind(device).clock(), to: out)
     } }
+    reset = { device, error in withError(error) { () throws(PluginError) in try PluginDevice.behind(device).reset() } }
   }
 }
 

@@ -68,6 +68,18 @@ open class PluginDevice: @unchecked Sendable {
     if submission.signals.count > 0 { try signal(submission.signals) }
   }
 
+  // MARK: Blobs, faults
+
+  /// Judges a program that was exported once, by its first 4 KiB: 0 optimal, 1 usable, 2 recompile, 3 never.
+  open func checkBlob(_ header: UnsafeRawBufferPointer) throws(PluginError) -> UInt32 { throw missing("blob_check") }
+  /// After the device was lost, once its children are gone: makes it usable again.
+  open func reset() throws(PluginError) { throw missing("reset") }
+
+  /// Has one task run soon, on another thread: the host's pool, unless the device has threads of its own.
+  open func post(_ task: @escaping @Sendable @convention(c) (UnsafeMutableRawPointer?) -> Void, _ context: UnsafeMutableRawPointer?) -> bp_status {
+    host.table.pointee.post(host.table.pointee.ctx, task, context, 0)
+  }
+
   private func missing(_ name: String) -> PluginError {
     PluginError(BP_E_UNSUPPORTED, "\(name) is not implemented by this device", reason: BP_REASON_FEATURE)
   }
@@ -77,4 +89,8 @@ open class PluginDevice: @unchecked Sendable {
 open class PluginProgram: @unchecked Sendable {
   public init() {}
   open func info(_ out: UnsafeMutablePointer<bp_program_info>) {}
+  /// Gives the program's bytes to `sink`, in any number of pieces; throws what the sink answers.
+  open func export(_ sink: (UnsafeRawBufferPointer) throws(PluginError) -> Void) throws(PluginError) {
+    throw PluginError(BP_E_UNSUPPORTED, "program_export is not implemented by this device", reason: BP_REASON_FEATURE)
+  }
 }

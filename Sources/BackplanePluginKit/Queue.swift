@@ -1,6 +1,6 @@
 import BackplaneABI
 
-/// Submissions that run one after the other on the host's pool.
+/// Submissions that run one after the other, on the host's pool unless the device has threads of its own.
 ///
 /// A task is posted when the first submission may start: nothing ever blocks a pool thread on a semaphore. A signal looks at all
 /// queues again. Slots for submissions are reused, so that a steady stream allocates nothing.
@@ -84,7 +84,7 @@ extension PluginDevice {
   /// Posts a task for each queue whose first submission may start now.
   func startQueues() {
     while let queue = monitor.locked({ queues.first { $0._withUnsafeGuaranteedRef { $0.claim() } } }) {
-      let posted = host.table.pointee.post(host.table.pointee.ctx, { Unmanaged<Queue>.fromOpaque($0!).takeUnretainedValue().run() }, queue.toOpaque(), 0)
+      let posted = post({ Unmanaged<Queue>.fromOpaque($0!).takeUnretainedValue().run() }, queue.toOpaque())
       if posted != BP_OK { queue._withUnsafeGuaranteedRef { $0.run() } }  // a host without a pool: run here
     }
   }

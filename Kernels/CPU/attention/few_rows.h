@@ -16,7 +16,7 @@ V_FN void score_few(int code, int rows, const char *k, int64_t k_row, int64_t n,
     int64_t x = 0;
     for (; x + LANES <= d; x += LANES)
       for (int i = 0; i < 4; i++) {
-        _mm_prefetch(from[i] + x * bytes + KEYS_AHEAD * k_row, _MM_HINT_T0);
+        __builtin_prefetch(from[i] + x * bytes + KEYS_AHEAD * k_row);
         vf key = v_load_as(code, from[i] + x * bytes);
         for (int r = 0; r < rows; r++) acc[i][r] = v_fma(key, v_load(q + r * q_row + x), acc[i][r]);
       }
@@ -25,7 +25,7 @@ V_FN void score_few(int code, int rows, const char *k, int64_t k_row, int64_t n,
         vf key = v_load_some(code, from[i] + x * bytes, d - x);
         for (int r = 0; r < rows; r++) acc[i][r] = v_fma(key, v_load_some(BP_CODE_F32, q + r * q_row + x, d - x), acc[i][r]);
       }
-    for (int r = 0; r < rows; r++) _mm_storeu_ps(s + r * s_row + j, v_sum4(acc[0][r], acc[1][r], acc[2][r], acc[3][r]));
+    for (int r = 0; r < rows; r++) v_store_sums(s + r * s_row + j, acc[0][r], acc[1][r], acc[2][r], acc[3][r]);
   }
 }
 
@@ -40,7 +40,7 @@ V_FN void weigh_few(int code, int rows, const char *v, int64_t v_row, int64_t n,
     for (int64_t j = 0; j < n; j++)
       for (int i = 0; i < 4; i++) {
         const char *from = v + j * v_row + (x + LANES * i) * bytes;
-        _mm_prefetch(from + KEYS_AHEAD * v_row, _MM_HINT_T0);
+        __builtin_prefetch(from + KEYS_AHEAD * v_row);
         vf value = v_load_as(code, from);
         for (int r = 0; r < rows; r++) acc[r][i] = v_fma(v_set(p[r * p_row + j]), value, acc[r][i]);
       }

@@ -52,4 +52,10 @@ static void run_avx512(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uin
   rows(c, begin, end, worker, bp_decode_avx512);
 }
 const bp_cpu_kernel bp_cpu_dequantize_avx512 = {.op = "dequantize", .name = "dequantize_avx512", .needs = BP_CPU_AVX512 | BP_CPU_AVX2, .supports = supports, .plan = plan, .run = run_avx512};
+#elif defined(__aarch64__)
+static void run_neon(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {
+  (void)phase;
+  rows(c, begin, end, worker, bp_decode_neon);
+}
+const bp_cpu_kernel bp_cpu_dequantize_neon = {.op = "dequantize", .name = "dequantize_neon", .needs = BP_CPU_NEON, .supports = supports, .plan = plan, .run = run_neon};
 #endif

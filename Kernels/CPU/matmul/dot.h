@@ -25,7 +25,7 @@ V_FN void dot_blocks(int code, int rows, const uint8_t *const w[2], const float 
   for (int64_t at = 0; at < k; at += block, b[0] += bytes, b[1] += bytes) {
     float scales[2][16];
     for (int c = 0; c < 2; c++) {
-      for (int i = 0; i < bytes; i += 64) _mm_prefetch((const char *)b[c] + DOT_AHEAD + i, _MM_HINT_T0);
+      for (int i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)b[c] + DOT_AHEAD + i);
       if (block == 256) v_scales(code, b[c], scales[c]);
     }
 #pragma clang loop unroll(full)
@@ -67,7 +67,7 @@ V_FN void dot_floats(int code, int rows, const uint8_t *const w[2], const float 
     for (int c = 0; c < 2; c++)
       for (int i = 0; i < 2; i++) {
         const uint8_t *from = w[c] + (at + LANES * i) * bytes;
-        if (LANES * i * bytes % 64 == 0) _mm_prefetch((const char *)from + DOT_AHEAD, _MM_HINT_T0);
+        if (LANES * i * bytes % 64 == 0) __builtin_prefetch((const char *)from + DOT_AHEAD);
         vf q = v_load_as(code, from);
         for (int m = 0; m < rows; m++) acc[c][i][m] = v_fma(q, v_load(a + m * a_row + at + LANES * i), acc[c][i][m]);
       }

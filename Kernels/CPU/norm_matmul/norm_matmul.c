@@ -3,10 +3,16 @@
 
 extern const bp_cpu_kernel bp_cpu_rms_norm_scalar, bp_cpu_matmul_scalar;
 static const bp_cpu_kernel *const scalar[2][4] = {{&bp_cpu_rms_norm_scalar}, {&bp_cpu_matmul_scalar}};
+// The vector kernels of one instruction set, after those that take every call.
+#define OF_ISA(isa)                                                                                                       \
+  extern const bp_cpu_kernel bp_cpu_rms_norm_f32_##isa, bp_cpu_matmul_##isa;                                              \
+  static const bp_cpu_kernel *const isa[2][4] = {{&bp_cpu_rms_norm_scalar, &bp_cpu_rms_norm_f32_##isa},                   \
+                                                 {&bp_cpu_matmul_scalar, &bp_cpu_matmul_##isa}};
 #if defined(__x86_64__)
-extern const bp_cpu_kernel bp_cpu_rms_norm_f32_avx2, bp_cpu_matmul_avx2, bp_cpu_rms_norm_f32_avx512, bp_cpu_matmul_avx512;
-static const bp_cpu_kernel *const avx2[2][4] = {{&bp_cpu_rms_norm_scalar, &bp_cpu_rms_norm_f32_avx2}, {&bp_cpu_matmul_scalar, &bp_cpu_matmul_avx2}};
-static const bp_cpu_kernel *const avx512[2][4] = {{&bp_cpu_rms_norm_scalar, &bp_cpu_rms_norm_f32_avx512}, {&bp_cpu_matmul_scalar, &bp_cpu_matmul_avx512}};
+OF_ISA(avx2)
+OF_ISA(avx512)
+#elif defined(__aarch64__)
+OF_ISA(neon)
 #endif
 typedef const bp_cpu_kernel *const kernels[2][4];
 
@@ -59,4 +65,6 @@ NORM_MATMUL(scalar, 0)
 #if defined(__x86_64__)
 NORM_MATMUL(avx2, BP_CPU_AVX2)
 NORM_MATMUL(avx512, BP_CPU_AVX512)
+#elif defined(__aarch64__)
+NORM_MATMUL(neon, BP_CPU_NEON)
 #endif

@@ -11,13 +11,19 @@ typedef struct kernels { // NULL at the end of each
 #define SCALAR(op) &bp_cpu_##op##_scalar
 extern const bp_cpu_kernel bp_cpu_matmul_scalar, bp_cpu_add_scalar, bp_cpu_rotary_embedding_scalar, bp_cpu_rms_norm_rope_scalar, bp_cpu_tensor_scatter_scalar;
 static const kernels scalar = {{SCALAR(matmul)}, {SCALAR(add)}, {SCALAR(rotary_embedding)}, {SCALAR(rms_norm_rope)}, {SCALAR(tensor_scatter)}};
+// The vector kernels of one instruction set, after those that take every call.
+#define OF_ISA(isa)                                                                                                       \
+  extern const bp_cpu_kernel bp_cpu_matmul_##isa, bp_cpu_add_f32_##isa, bp_cpu_rotary_embedding_f32_##isa;                \
+  extern const bp_cpu_kernel bp_cpu_rms_norm_rope_f32_##isa, bp_cpu_tensor_scatter_f16_f32_##isa;                         \
+  static const kernels isa = {{SCALAR(matmul), &bp_cpu_matmul_##isa}, {SCALAR(add), &bp_cpu_add_f32_##isa},               \
+                              {SCALAR(rotary_embedding), &bp_cpu_rotary_embedding_f32_##isa},                             \
+                              {SCALAR(rms_norm_rope), &bp_cpu_rms_norm_rope_f32_##isa},                                   \
+                              {SCALAR(tensor_scatter), &bp_cpu_tensor_scatter_f16_f32_##isa}};
 #if defined(__x86_64__)
-extern const bp_cpu_kernel bp_cpu_matmul_avx2, bp_cpu_add_f32_avx2, bp_cpu_rotary_embedding_f32_avx2, bp_cpu_rms_norm_rope_f32_avx2, bp_cpu_tensor_scatter_f16_f32_avx2;
-extern const bp_cpu_kernel bp_cpu_matmul_avx512, bp_cpu_add_f32_avx512, bp_cpu_rotary_embedding_f32_avx512, bp_cpu_rms_norm_rope_f32_avx512, bp_cpu_tensor_scatter_f16_f32_avx512;
-static const kernels avx2 = {{SCALAR(matmul), &bp_cpu_matmul_avx2}, {SCALAR(add), &bp_cpu_add_f32_avx2}, {SCALAR(rotary_embedding), &bp_cpu_rotary_embedding_f32_avx2},
-                             {SCALAR(rms_norm_rope), &bp_cpu_rms_norm_rope_f32_avx2}, {SCALAR(tensor_scatter), &bp_cpu_tensor_scatter_f16_f32_avx2}};
-static const kernels avx512 = {{SCALAR(matmul), &bp_cpu_matmul_avx512}, {SCALAR(add), &bp_cpu_add_f32_avx512}, {SCALAR(rotary_embedding), &bp_cpu_rotary_embedding_f32_avx512},
-                               {SCALAR(rms_norm_rope), &bp_cpu_rms_norm_rope_f32_avx512}, {SCALAR(tensor_scatter), &bp_cpu_tensor_scatter_f16_f32_avx512}};
+OF_ISA(avx2)
+OF_ISA(avx512)
+#elif defined(__aarch64__)
+OF_ISA(neon)
 #endif
 
 typedef struct parts { bp_part part[10]; uint32_t count; uint64_t used; } parts;
@@ -130,4 +136,6 @@ QKV_ROPE_CACHE(scalar, 0)
 #if defined(__x86_64__)
 QKV_ROPE_CACHE(avx2, BP_CPU_AVX2)
 QKV_ROPE_CACHE(avx512, BP_CPU_AVX512 | BP_CPU_AVX2)
+#elif defined(__aarch64__)
+QKV_ROPE_CACHE(neon, BP_CPU_NEON)
 #endif

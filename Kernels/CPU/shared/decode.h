@@ -60,4 +60,5 @@ extern const int8_t bp_mxfp4_codebook[16]; // doubled
 // The same rows with vector instructions, bit for bit.
 void bp_decode_avx2(bp_id format, const void *src, float *dst, int64_t n);
 void bp_decode_avx512(bp_id format, const void *src, float *dst, int64_t n);
+void bp_decode_neon(bp_id format, const void *src, float *dst, int64_t n);
 #endif

@@ -31,9 +31,9 @@ V_FN float v_sum(vf x) {
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 // The sums of four vectors.
-V_FN __m128 v_sum4(vf a, vf b, vf c, vf d) {
+V_FN void v_store_sums(float *p, vf a, vf b, vf c, vf d) {
   vf s = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-  return _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
+  _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
 }
 
 // LANES values of a float format.

@@ -27,12 +27,12 @@ V_FN vf v_erf(vf x) { return bp_erf_avx512(x); }
 V_FN vf v_sigmoid(vf x) { return bp_sigmoid_avx512(x); }
 
 // The sums of four vectors.
-V_FN __m128 v_sum4(vf a, vf b, vf c, vf d) {
+V_FN void v_store_sums(float *p, vf a, vf b, vf c, vf d) {
   vf ab = v_add(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)), cd = v_add(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
   __m512d x = _mm512_castps_pd(ab), y = _mm512_castps_pd(cd);
   vf s = v_add(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)), _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
   __m256 h = _mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1));
-  return _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+  _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1)));
 }
 
 // The first n lanes (all of them when n >= LANES) of a float format; the others are 0 and are not read or written.

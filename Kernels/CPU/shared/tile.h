@@ -6,31 +6,28 @@
 
 enum { STRIP = V_REGISTERS == 32 ? 12 : 6, PANEL = 2 * LANES };
 
+typedef float v_four __attribute__((vector_size(16), aligned(4)));
+
 // `rows` rows of k floats, a_row floats apart, to [k][STRIP].
 V_FN void pack_strip(const float *a, int64_t a_row, int rows, int64_t k, float *to) {
-  for (int r = 0; r < STRIP; r += STRIP % 4 ? 2 : 4) {
-    enum { GROUP = STRIP % 4 ? 2 : 4 };
+  enum { GROUP = STRIP % 4 ? 2 : 4 };
+  for (int r = 0; r < STRIP; r += GROUP) {
     if (r >= rows) return;
-    const float *p[4];
-    for (int i = 0; i < 4; i++) p[i] = a + (r + i < rows ? r + i : rows - 1) * a_row;
+    const float *p[GROUP];
+    for (int i = 0; i < GROUP; i++) p[i] = a + (r + i < rows ? r + i : rows - 1) * a_row;
     int64_t x = 0;
     for (; x + 4 <= k; x += 4) {
-      float *at = to + x * STRIP + r;
-      __m128 v0 = _mm_loadu_ps(p[0] + x), v1 = _mm_loadu_ps(p[1] + x);
-      if (GROUP == 2) {
-        __m128 lo = _mm_unpacklo_ps(v0, v1), hi = _mm_unpackhi_ps(v0, v1);
-        _mm_storel_pi((__m64 *)at, lo);
-        _mm_storeh_pi((__m64 *)(at + STRIP), lo);
-        _mm_storel_pi((__m64 *)(at + 2 * STRIP), hi);
-        _mm_storeh_pi((__m64 *)(at + 3 * STRIP), hi);
-        continue;
+      v_four v[4], t[4];
+      for (int i = 0; i < GROUP; i++) v[i] = *(const v_four *)(p[i] + x);
+      for (int i = 0; i < GROUP; i += 2) {
+        t[i] = __builtin_shufflevector(v[i], v[i + 1], 0, 4, 1, 5);
+        t[i + 1] = __builtin_shufflevector(v[i], v[i + 1], 2, 6, 3, 7);
       }
-      __m128 v2 = _mm_loadu_ps(p[2] + x), v3 = _mm_loadu_ps(p[3] + x);
-      _MM_TRANSPOSE4_PS(v0, v1, v2, v3);
-      _mm_storeu_ps(at, v0);
-      _mm_storeu_ps(at + STRIP, v1);
-      _mm_storeu_ps(at + 2 * STRIP, v2);
-      _mm_storeu_ps(at + 3 * STRIP, v3);
+      for (int i = 0; i < 4; i++) { // column x + i: half of t[i / 2], and with four rows the same half of t[i / 2 + 2]
+        v_four column = GROUP == 2 ? t[i / 2] : i & 1 ? __builtin_shufflevector(t[i / 2], t[GROUP / 2 + i / 2], 2, 3, 6, 7)
+                                                     : __builtin_shufflevector(t[i / 2], t[GROUP / 2 + i / 2], 0, 1, 4, 5);
+        memcpy(to + (x + i) * STRIP + r, (const float *)&column + (GROUP == 2 ? 2 * (i & 1) : 0), GROUP * 4);
+      }
     }
     for (; x < k; x++)
       for (int i = 0; i < GROUP; i++) to[x * STRIP + r + i] = p[i][x];

@@ -1,0 +1,12 @@
+// y = act(a * gate^T) * (a * up^T) with NEON; see matmul/matmul_vector.h.
+#include "../matmul/matmul_neon.h"
+#if defined(__aarch64__)
+
+static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) { return bp_matmul_supported(c, 1, why); }
+static void plan(const bp_cpu_call *c, bp_cpu_plan *to) { bp_matmul_plan_neon(c, to, 1); }
+static void run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {
+  bp_matmul_run_neon(c, phase, begin, end, worker, 1);
+}
+const bp_cpu_kernel bp_cpu_matmul_gated_neon = {
+  .op = "matmul_gated", .name = "matmul_gated_neon", .needs = BP_CPU_NEON, .supports = supports, .plan = plan, .run = run};
+#endif
