@@ -79,6 +79,7 @@ import Testing
     let runner = shell("echo ready; read id; sleep 60", timeout: .milliseconds(300))
     #expect(runner.run("slow").outcome == .hung)
     #expect(runner.run("slow").outcome == .hung)
+    #expect(shell("echo ready; read id; while :; do :; done", timeout: .milliseconds(300)).run("busy").outcome == .hung)
   }
 
   @Test func aChildThatCannotBeginSaysWhy() {
