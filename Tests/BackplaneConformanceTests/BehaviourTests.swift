@@ -33,8 +33,7 @@ import _TestSupport
   /// In a child process: a fault may take it along.
   private func run(_ test: String, fault: Int) throws -> CaseResult {
     let library = try BehaviourTestsTests.mutant.get().path + "/libmutant.so"
-    let tool = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent("backplane").path
-    return ChildRunner(executable: tool, arguments: ["conform-child", library, "--threads", "2", "--set", "mutant.fault=\(fault)"], timeout: .seconds(60)).run("behaviour/\(test)")
+    return ChildRunner(executable: buildFolder + "/backplane", arguments: ["conform-child", library, "--threads", "2", "--set", "mutant.fault=\(fault)"], timeout: .seconds(60)).run("behaviour/\(test)")
   }
 
   @Test func eachFaultOfTheDeviceIsFound() throws {

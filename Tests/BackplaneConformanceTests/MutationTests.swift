@@ -102,7 +102,9 @@ import _TestSupport
     #expect(known.contains { $0.op == "device" } && known.contains(where: \.isVariant))
     let planted = [MutantFault(id: 0, op: "exp", class: "precision", name: "nothing", text: "no fault at all"),
                    MutantFault(id: 7, op: "relu", class: "variant", name: "nan_becomes_zero", text: "a fault that claims to be right")]
-    let run = MutationRun(library: library, faults: known.filter { ["exp", "relu"].contains($0.op) && $0.id != 7 } + planted, size: .quick, make: { _ in MutationExecutor() })
+    let run = MutationRun(library: library, faults: known.filter { ["exp", "relu"].contains($0.op) && $0.id != 7 } + planted, size: .quick) { _ in
+      ChildRunner(executable: buildFolder + "/backplane", arguments: ["mutation-child"], timeout: .seconds(60))  // a fault may end it
+    }
     var report = run.run(jobs: 2)
     let exp = known.count { $0.op == "exp" && !$0.isVariant }, relu = known.count { $0.op == "relu" && $0.id != 7 }
     #expect(report.handwritten.total == exp + relu + 1)

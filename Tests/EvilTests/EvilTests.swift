@@ -69,10 +69,9 @@ import _TestSupport
   /// Each deed costs its case, is named by it, and the plugin without a deed passes the same case.
   @Test func theSuiteNamesTheDeed() throws {
     let library = try built("NONE")
-    let tool = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent("backplane").path
     func run(_ id: String, deed: String?) -> CaseResult {
       let setting = deed.map { ["--set", "evil.deed=\($0)"] } ?? []
-      return ChildRunner(executable: tool, arguments: ["conform-child", library.path + "/libevil.so", "--threads", "1"] + setting, timeout: .seconds(60)).run(id)
+      return ChildRunner(executable: buildFolder + "/backplane", arguments: ["conform-child", library.path + "/libevil.so", "--threads", "1"] + setting, timeout: .seconds(60)).run(id)
     }
     for id in Set(EvilTests.inUse.map(\.id)).sorted() {
       let result = run(id, deed: nil)

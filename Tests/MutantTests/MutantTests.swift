@@ -11,8 +11,7 @@ import _TestSupport
   /// What the suite finds of these.
   private func report(_ faults: [MutantFault], _ size: CaseList.Size) throws -> MutationReport {
     // In child processes: some faults end them.
-    let tool = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent("backplane").path
-    let make: @Sendable (Duration) -> any CaseExecutor = { _ in ChildRunner(executable: tool, arguments: ["mutation-child"], timeout: .seconds(60)) }
+    let make: @Sendable (Duration) -> any CaseExecutor = { _ in ChildRunner(executable: buildFolder + "/backplane", arguments: ["mutation-child"], timeout: .seconds(60)) }
     return MutationRun(library: try Mutant.path.get(), faults: faults, size: size, withRules: false, make: make).run(jobs: 1)
   }
 

@@ -81,3 +81,6 @@ public final class TemporaryFolder: Sendable {
 
 /// The folder of Package.swift.
 public let packageFolder = URL(fileURLWithPath: #filePath).appendingPathComponent("../../..").standardized.path
+
+/// The folder of what was built: the test executable, the tool, the plugins.
+public let buildFolder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path

@@ -183,7 +183,7 @@ public final class ChildRunner: CaseExecutor {
       let left = clock.now.duration(to: end)
       guard left > .zero else {
         let now = processorTime()
-        guard now > last, now - before < limit, clock.now < start + 6 * limit else { return .late }
+        guard now > last, now - before < limit, start.duration(to: clock.now) < limit * 6 else { return .late }
         (last, end) = (now, clock.now + .seconds(2))
         continue
       }
