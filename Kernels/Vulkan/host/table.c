@@ -19,6 +19,9 @@ alignas(4) static const unsigned char copy_spv[] = {
 alignas(4) static const unsigned char cumsum_spv[] = {
 #embed "../cumsum.spv"
 };
+alignas(4) static const unsigned char dot_spv[] = {
+#embed "../dot.spv"
+};
 alignas(4) static const unsigned char dynamic_quantize_spv[] = {
 #embed "../dynamic_quantize.spv"
 };
@@ -95,7 +98,7 @@ static const unsigned char quantize_json[] = {
 #define SHADER(name) {#name ".spv", name##_spv, sizeof name##_spv}
 #define MANIFEST(name) {#name ".json", name##_json, sizeof name##_json}
 static const bp_vulkan_file files[] = {
-  SHADER(argmax), SHADER(attention), SHADER(binary), SHADER(cast), SHADER(copy), SHADER(cumsum), SHADER(dynamic_quantize), SHADER(fill),
+  SHADER(argmax), SHADER(attention), SHADER(binary), SHADER(cast), SHADER(copy), SHADER(cumsum), SHADER(dot), SHADER(dynamic_quantize), SHADER(fill),
   SHADER(gather), SHADER(matmul), SHADER(matmul_integer), SHADER(merge_attention), SHADER(norm), SHADER(pow), SHADER(quantize_linear),
   SHADER(reduce), SHADER(rope), SHADER(sample), SHADER(scatter), SHADER(select), SHADER(softmax), SHADER(topk), SHADER(unary),
   MANIFEST(unary), MANIFEST(binary), MANIFEST(move), MANIFEST(rows), MANIFEST(matmul), MANIFEST(attention), MANIFEST(quantize),
