@@ -72,6 +72,24 @@ public final class KernelLibrary: @unchecked Sendable {
   /// Operators that a variant is there for.
   public var operators: Set<bp_id> { Set(variants.keys) }
 
+  /// Values that settings give parameters, for ``DeviceTraits/overrides``: `setting` is asked for `VARIANT.PARAMETER`.
+  ///
+  /// - Throws: `BP_E_INVALID` for a value that is no whole number or none of the parameter's choices.
+  public func overrides(_ setting: (String) -> String?) throws(PluginError) -> [String: Int] {
+    var values: [String: Int] = [:]
+    for variant in variants.values.joined() {
+      for parameter in variant.parameters {
+        let key = "\(variant.name).\(parameter.name)"
+        guard values[key] == nil, let text = setting(key) else { continue }
+        guard let value = Int(text), parameter.choices.isEmpty || parameter.choices.contains(value) else {
+          throw .invalid("\(key) is \"\(text)\"; valid are \(parameter.choices.map(String.init).joined(separator: ", "))")
+        }
+        values[key] = value
+      }
+    }
+    return values
+  }
+
   /// The source with what it includes put in, each file once, lines numbered as in their files.
   public func expanded(_ path: String) throws(PluginError) -> String {
     var done: Set<String> = []
