@@ -27,7 +27,8 @@ int64_t truncated(float f) {
 }
 // x rounded to 24 bits; `sticky`: cut to odd, so that 16 bits can be rounded from it without making a tie.
 float from_whole(int64_t x, bool sticky) {
-  uint64_t magnitude = x < 0l ? 0ul - uint64_t(x) : uint64_t(x);
+  bool below = is_negative(x);
+  uint64_t magnitude = below ? 0ul - uint64_t(x) : uint64_t(x);
   if (magnitude == 0ul) return 0.0;
   int shift = 0;
   uint64_t lost = 0ul;
@@ -42,7 +43,7 @@ float from_whole(int64_t x, bool sticky) {
     if (lost > tie || lost == tie && (magnitude & 1ul) != 0ul) magnitude++;
   }
   float f = float(uint(magnitude)) * uintBitsToFloat(uint(shift + 127) << 23);
-  return x < 0l ? -f : f;
+  return below ? -f : f;
 }
 
 void main() {

@@ -21,20 +21,21 @@ shared uint is_overwritten;
 
 int64_t target(uint t) {
   int64_t position = load_index(positions + uint64_t(int64_t(t) * position_step), POSITION);
-  if (position < 0l) return -1l;
+  if (is_negative(position)) return -1l;
   if (circular != 0) return position % rows;
-  return position < rows ? position : -1l;
+  return is_less(position, rows) ? position : -1l;
 }
 
 void main() {
   uint own = gl_LocalInvocationID.x;
   for (uint t = gl_WorkGroupID.x; t < uint(tokens); t += gl_NumWorkGroups.x) {
     int64_t row = rows == 0l ? -1l : target(t);
+    bool writes = !is_negative(row);
     if (own == 0u) is_overwritten = 0u;
     barrier();
-    if (row >= 0l) for (uint later = t + 1u + own; later < uint(tokens); later += uint(LOCAL)) if (target(later) == row) is_overwritten = 1u;
+    if (writes) for (uint later = t + 1u + own; later < uint(tokens); later += uint(LOCAL)) if (target(later) == row) is_overwritten = 1u;
     barrier();
-    if (row >= 0l && is_overwritten == 0u) {
+    if (writes && is_overwritten == 0u) {
       uint64_t from = update + uint64_t(t) * uint64_t(count) * uint64_t(block_bytes(FROM));
       uint64_t to = y + uint64_t(row) * (uint64_t(count) / uint64_t(block_elements(TO))) * uint64_t(block_bytes(TO));
       if (TO == Q8_0) for (uint b = own; b < uint(count) / 32u; b += uint(LOCAL)) encode_q8_0(to + uint64_t(b) * 34ul, from, FROM, 32u * b, int64_t(block_bytes(FROM)));

@@ -88,7 +88,7 @@ void main() {
         is = FUNCTION == W_equal ? p == q : FUNCTION == W_less ? p < q : p > q;
       } else {
         int64_t p = load_whole(a + from_a, FORMAT), q = load_whole(b + from_b, FORMAT);
-        is = FUNCTION == W_equal ? p == q : FUNCTION == W_less ? p < q : p > q;
+        is = FUNCTION == W_equal ? unpackUint2x32(uint64_t(p)) == unpackUint2x32(uint64_t(q)) : FUNCTION == W_less ? is_less(p, q) : is_less(q, p);
       }
       At8(y + to).v = uint8_t(is ? 1 : 0);
     } else if (FORMAT == I32) {

@@ -90,14 +90,24 @@ int64_t load_whole(uint64_t p, const int format) {
   if (format == BOOL) return byte_at(p) != 0u ? 1l : 0l;
   return int64_t(byte_at(p));
 }
+// 64-bit numbers are compared in halves: a driver gets comparisons of whole ones wrong.
+bool is_negative(int64_t x) { return int(unpackUint2x32(uint64_t(x)).y) < 0; }
+bool is_less(int64_t a, int64_t b) {
+  uvec2 x = unpackUint2x32(uint64_t(a)), y = unpackUint2x32(uint64_t(b));
+  return x.y == y.y ? x.x < y.x : int(x.y) < int(y.y);
+}
+int saturated(int64_t x) {
+  uvec2 w = unpackUint2x32(uint64_t(x));
+  return int(w.y) == int(w.x) >> 31 ? int(w.x) : int(w.y) < 0 ? -2147483647 - 1 : 2147483647;
+}
 // Saturates.
 void store_whole(uint64_t p, const int format, int64_t x) {
   if (format == I64) At64(p).v = uint64_t(x);
-  else if (format == I32) At32(p).v = uint(int(clamp(x, -2147483648l, 2147483647l)));
-  else if (format == I16) At16(p).v = uint16_t(clamp(x, -32768l, 32767l));
-  else if (format == I8) At8(p).v = uint8_t(clamp(x, -128l, 127l));
-  else if (format == BOOL) At8(p).v = uint8_t(x != 0l ? 1 : 0);
-  else At8(p).v = uint8_t(clamp(x, 0l, 255l));
+  else if (format == I32) At32(p).v = uint(saturated(x));
+  else if (format == I16) At16(p).v = uint16_t(clamp(saturated(x), -32768, 32767));
+  else if (format == I8) At8(p).v = uint8_t(clamp(saturated(x), -128, 127));
+  else if (format == BOOL) At8(p).v = uint8_t(saturated(x) != 0 ? 1 : 0);
+  else At8(p).v = uint8_t(clamp(saturated(x), 0, 255));
 }
 bool is_float(const int format) { return format == F32 || format == F16 || format == BF16; }
 // Positions and indices.
