@@ -27,10 +27,13 @@ final class Program: KernelProgram, @unchecked Sendable {
   func run(_ dispatch: bp_dispatch, _ submission: bp_submission) throws(PluginError) -> (UInt64, UInt64) {
     let timed = submission.timestamps != nil, host = device.host.table.pointee
     var launches: [(Launch, [UInt64])] = []
-    try self.dispatch(dispatch) { (launch, place: (Int) throws(PluginError) -> StoragePlace) throws(PluginError) in
+    try self.dispatch(dispatch) { (launch, place: (Int) throws(PluginError) -> StoragePlace?) throws(PluginError) in
       var addresses: [UInt64] = []
       for case .buffer(let storage, let offset) in launch.arguments {
-        let found = try place(storage)
+        guard let found = try place(storage) else {
+          addresses.append(0)
+          continue
+        }
         addresses.append(unsafeDowncast(found.buffer, to: Buffer.self).deviceAddress &+ found.offset &+ UInt64(bitPattern: offset))
       }
       launches.append((launch, addresses))
