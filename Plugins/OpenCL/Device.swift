@@ -36,7 +36,10 @@ final class Device: PluginDevice, @unchecked Sendable {
     let isCPU = api.number(id, BP_CL_DEVICE_TYPE, UInt64.self) & UInt64(BP_CL_DEVICE_TYPE_CPU) != 0
     usesHostMemory = isCPU
     let host = instance.host
-    traits = Device.traits(api, id, isCPU: isCPU, overrides: try instance.library.overrides { host.setting("opencl." + $0) })
+    var traits = Device.traits(api, id, isCPU: isCPU)
+    traits.overrides = try instance.library.overrides { host.setting("opencl." + $0) }
+    traits.forced = try instance.library.forced { host.setting("opencl." + $0) }
+    self.traits = traits
     compiler = Compiler(api, context, id, instance.library, instance.host, traits)
     queues = QueuePool(api, context, id)
     let flushes = api.number(id, BP_CL_DEVICE_SINGLE_FP_CONFIG, UInt64.self) & UInt64(BP_CL_FP_DENORM) == 0
@@ -51,7 +54,7 @@ final class Device: PluginDevice, @unchecked Sendable {
     _ = api.table.clReleaseContext(context)
   }
 
-  private static func traits(_ api: OpenCL, _ id: cl_device_id, isCPU: Bool, overrides: [String: Int]) -> DeviceTraits {
+  private static func traits(_ api: OpenCL, _ id: cl_device_id, isCPU: Bool) -> DeviceTraits {
     var features: Set<String> = []
     for word in api.text(id, BP_CL_DEVICE_EXTENSIONS).split(separator: " ") where word.hasPrefix("cl_khr_") { features.insert(String(word.dropFirst(7))) }
     let single = api.number(id, BP_CL_DEVICE_SINGLE_FP_CONFIG, UInt64.self)
@@ -61,7 +64,7 @@ final class Device: PluginDevice, @unchecked Sendable {
       "compute_units": Int(api.number(id, BP_CL_DEVICE_MAX_COMPUTE_UNITS, UInt32.self)),
       "local_memory": Int(api.number(id, BP_CL_DEVICE_LOCAL_MEM_SIZE, UInt64.self)),
       "group_limit": Int(api.number(id, BP_CL_DEVICE_MAX_WORK_GROUP_SIZE, UInt.self)),
-    ], overrides: overrides)
+    ])
   }
 
   private static func describe(_ api: OpenCL, _ id: cl_device_id, _ name: String, _ index: Int, _ traits: DeviceTraits, _ memory: RecordMemory) -> bp_device_info {

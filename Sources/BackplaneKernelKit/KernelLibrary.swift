@@ -1,6 +1,6 @@
-import BackplaneABI
+public import BackplaneABI
 import BackplaneCore
-import BackplanePluginKit
+public import BackplanePluginKit
 import Glibc
 
 /// Kernels of a backend: sources by path and the variants that their manifests declare. Immutable after it is made.
@@ -88,6 +88,22 @@ public final class KernelLibrary: @unchecked Sendable {
       }
     }
     return values
+  }
+
+  /// For ``DeviceTraits/forced``: `setting` is asked for `kernel.OPERATOR`, the name of a variant.
+  ///
+  /// - Throws: `BP_E_INVALID` for a variant that the operator has not.
+  public func forced(_ setting: (String) -> String?) throws(PluginError) -> [bp_id: bp_id] {
+    var forced: [bp_id: bp_id] = [:]
+    for (op, list) in variants {
+      let name = list[0].operators.first { identifier($0) == op } ?? ""
+      guard let wanted = setting("kernel.\(name)"), !wanted.isEmpty else { continue }
+      guard list.contains(where: { $0.name == wanted }) else {
+        throw .invalid("kernel.\(name) is \"\(wanted)\"; valid are \(list.map(\.name).joined(separator: ", "))")
+      }
+      forced[op] = identifier(wanted)
+    }
+    return forced
   }
 
   /// The source with what it includes put in, each file once, lines numbered as in their files.

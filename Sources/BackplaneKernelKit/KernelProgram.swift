@@ -56,7 +56,8 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
       }
       let variant: VariantTemplate
       do throws(Refusal) {
-        variant = try lowering.choose(index, variant: configured[UInt32(index)], strict: request.numerics == BP_NUMERICS_STRICT)
+        let config = configured[UInt32(index)]
+        variant = try lowering.choose(index, variant: config?.variant, values: config?.values ?? [], strict: request.numerics == BP_NUMERICS_STRICT)
       } catch {
         throw PluginError(
           BP_E_UNSUPPORTED,
@@ -109,10 +110,12 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
     writeRecord(info, to: out)
   }
 
-  private static func configuredVariants(_ request: bp_compile) throws(PluginError) -> [UInt32: bp_id] {
-    var variants: [UInt32: bp_id] = [:]
+  /// By node, from the configs that hold whatever the symbols' values are.
+  private static func configuredVariants(_ request: bp_compile) throws(PluginError) -> [UInt32: (variant: bp_id, values: [Int])] {
+    var variants: [UInt32: (variant: bp_id, values: [Int])] = [:]
     for config in try request.configs.records(zero: bp_config(), named: "configs") where config.symbol == 0 && config.variant != 0 {
-      variants[config.node] = config.variant
+      guard config.n_values == 0 || config.values != nil else { throw .invalid("a config of node \(config.node) announces values, but there are none") }
+      variants[config.node] = (config.variant, UnsafeBufferPointer(start: config.values, count: Int(config.n_values)).map { Int($0) })
     }
     return variants
   }

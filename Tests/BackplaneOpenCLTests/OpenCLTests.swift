@@ -106,6 +106,18 @@ struct OpenCLDeviceTests {
     #expect(message.contains("mine.cl:5") && message.contains("no_such_thing"), "\(message)")
   }
 
+  @Test func aSettingDemandsAVariantAndItsParameters() throws {
+    let id = "matmul/a=f32.9x64/b=q8_0.33x64/data=normal/mem=plain"
+    let chosen = OpenCLHost.runtime(["opencl.kernel.matmul": "matmul_dot", "opencl.matmul_dot.rows": "2", "opencl.matmul_dot.columns": "8"])
+    #expect(OpenCLHost.outcome(id, try #require(chosen.devices.first)).outcome == .pass)
+    for (settings, words) in [(["opencl.kernel.matmul": "nobody"], "matmul_gemm"), (["opencl.matmul_dot.rows": "3"], "valid are 1, 2, 4, 8")] {
+      do {
+        _ = try OpenCLHost.runtime(settings).device("opencl")
+        Issue.record("\(settings) was taken")
+      } catch { #expect("\(error)".contains(words), "\(error)") }
+    }
+  }
+
   @Test func memoryThatThereIsNotIsAnError() throws {
     let device = try #require(OpenCLHost.shared.devices.first)
     #expect(throws: (any Error).self) { try device.makeBuffer(byteCount: 1 << 50, usage: .input) }
