@@ -88,6 +88,7 @@ let package = Package(
     // Compiles the kernels for 64-bit Arm, and Tests/_ARMKernelDriver with them, and runs them in an emulator.
     tests("ARMKernelTests", ["BackplaneConformance", "BackplaneReference", "BackplaneCore", "BackplaneABI"]),
     tests("MutantTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Mutant with cc
+    tests("NPUStubTests", ["BackplaneModels", "BackplaneConformance", "BackplaneRuntime", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // opens the plugins with dlopen
     tests("EvilTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Evil with cc
   ],
   cLanguageStandard: .gnu2x
