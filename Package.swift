@@ -54,11 +54,13 @@ let package = Package(
     host("BackplaneModels", ["Backplane"]),
     host("BackplaneGenerator", ["BackplaneCore"]),
     fast("BackplaneReference", path: "Sources/BackplaneReference", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
-    host("BackplaneConformance", ["BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    host("BackplaneONNX", ["BackplaneSpecs", "BackplaneCore"]),
+    host("BackplaneConformance", ["BackplaneONNX", "BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    .target(name: "BackplaneTemplates", path: "Sources/BackplaneTemplates"),  // Plugins/Template*, embedded
     fast("BackplanePluginKit", path: "Sources/BackplanePluginKit", ["BackplaneABI", "BackplanePlanner"]),
     fast("BackplaneKernelKit", path: "Sources/BackplaneKernelKit", ["BackplanePluginKit", "BackplaneCore", "BackplaneABI"]),
     .executableTarget(name: "backplane-cli",
-      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneGenerator"], path: "Sources/backplane-cli",
+      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneGenerator", "BackplaneTemplates"], path: "Sources/backplane-cli",
       swiftSettings: strict),
     .executableTarget(name: "backplane-probe", dependencies: ["BackplaneRegistry"], path: "Sources/backplane-probe", swiftSettings: strict),
     // Device code and the plugins around it.
@@ -77,6 +79,8 @@ let package = Package(
     tests("EndToEndTests", []),
     tests("BackplaneCoreTests", ["BackplaneCore", "BackplaneABI"]),
     tests("BackplaneGeneratorTests", ["BackplaneGenerator", "BackplaneCore"]),
+    tests("BackplaneKernelKitTests", ["BackplaneKernelKit", "BackplanePluginKit", "BackplaneCore", "BackplaneABI"]),
+    tests("BackplaneOpenCLTests", ["BackplaneConformance", "BackplaneRuntime", "BackplaneRegistry"]),  // opens the plugin with dlopen
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
     tests("BackplaneCPUTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // opens the plugin with dlopen: it links nothing of it
     tests("BackplaneReferenceTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
@@ -84,6 +88,7 @@ let package = Package(
     tests("BackplaneRuntimeTests", ["BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI", "_AllocationCounter"]),
     tests("BackplaneSpecsTests", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     tests("BackplaneModelsTests", ["BackplaneModels"]),
+    tests("BackplaneONNXTests", ["BackplaneONNX", "BackplaneConformance", "BackplaneReference", "BackplaneRegistry", "BackplaneCore"]),
     tests("BackplaneConformanceTests", ["BackplaneConformance", "BackplaneReference", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     // Compiles the kernels for 64-bit Arm, and Tests/_ARMKernelDriver with them, and runs them in an emulator.
     tests("ARMKernelTests", ["BackplaneConformance", "BackplaneReference", "BackplaneCore", "BackplaneABI"]),

@@ -68,7 +68,7 @@ final class Compiler: @unchecked Sendable {
     let log = buildLog(program)
     _ = api.table.clReleaseProgram(program)
     guard code == BP_CL_BUILD_PROGRAM_FAILURE || code == -43 else { throw api.failure(code, "clBuildProgram of \(key.source)") }
-    host.log(BP_LOG_ERROR, "kernels", "\(key.source) with \(key.defines.joined(separator: " ")) does not compile:\n\(log)")
+    host.log(BP_LOG_ERROR, "kernels", "\(([key.source] + key.defines.map { "-D" + $0 }).joined(separator: " ")) does not compile:\n\(log)")
     var failure = api.failure(code, "\(key.source), \(key.entry): it does not compile: \(Compiler.firstError(log)); clBuildProgram")
     failure.status = BP_E_DRIVER
     throw failure

@@ -35,7 +35,11 @@ final class Device: PluginDevice, @unchecked Sendable {
     self.context = context
     let isCPU = api.number(id, BP_CL_DEVICE_TYPE, UInt64.self) & UInt64(BP_CL_DEVICE_TYPE_CPU) != 0
     usesHostMemory = isCPU
-    traits = Device.traits(api, id, isCPU: isCPU, instance.host)
+    let host = instance.host
+    var traits = Device.traits(api, id, isCPU: isCPU)
+    traits.overrides = try instance.library.overrides { host.setting("opencl." + $0) }
+    traits.forced = try instance.library.forced { host.setting("opencl." + $0) }
+    self.traits = traits
     compiler = Compiler(api, context, id, instance.library, instance.host, traits)
     queues = QueuePool(api, context, id)
     let flushes = api.number(id, BP_CL_DEVICE_SINGLE_FP_CONFIG, UInt64.self) & UInt64(BP_CL_FP_DENORM) == 0
@@ -50,7 +54,7 @@ final class Device: PluginDevice, @unchecked Sendable {
     _ = api.table.clReleaseContext(context)
   }
 
-  private static func traits(_ api: OpenCL, _ id: cl_device_id, isCPU: Bool, _ host: Host) -> DeviceTraits {
+  private static func traits(_ api: OpenCL, _ id: cl_device_id, isCPU: Bool) -> DeviceTraits {
     var features: Set<String> = []
     for word in api.text(id, BP_CL_DEVICE_EXTENSIONS).split(separator: " ") where word.hasPrefix("cl_khr_") { features.insert(String(word.dropFirst(7))) }
     let single = api.number(id, BP_CL_DEVICE_SINGLE_FP_CONFIG, UInt64.self)

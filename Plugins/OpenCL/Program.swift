@@ -26,7 +26,7 @@ final class Program: KernelProgram, @unchecked Sendable {
     var span = Device.Span()
     try monitor.locked { () throws(PluginError) in
       var count = 0
-      try self.dispatch(dispatch) { (launch, place: (Int) throws(PluginError) -> StoragePlace) throws(PluginError) in
+      try self.dispatch(dispatch) { (launch, place: (Int) throws(PluginError) -> StoragePlace?) throws(PluginError) in
         if count % 16 == 0 {
           if let token = submission.cancel, host.cancelled(host.ctx, token) != 0 { throw PluginError(BP_E_CANCELLED, "cancelled", node: launch.node) }
           if submission.deadline_ns != 0, host.now_ns(host.ctx) > submission.deadline_ns {
@@ -62,7 +62,7 @@ final class Program: KernelProgram, @unchecked Sendable {
     return span
   }
 
-  private func set(_ launch: Launch, _ kernel: cl_kernel, _ place: (Int) throws(PluginError) -> StoragePlace) throws(PluginError) {
+  private func set(_ launch: Launch, _ kernel: cl_kernel, _ place: (Int) throws(PluginError) -> StoragePlace?) throws(PluginError) {
     let api = device.api
     var index: UInt32 = 0
     func pass<T>(_ value: T) throws(PluginError) {
@@ -74,8 +74,8 @@ final class Program: KernelProgram, @unchecked Sendable {
       switch argument {
       case .buffer(let storage, let offset):
         let found = try place(storage)
-        try pass(Optional(unsafeDowncast(found.buffer, to: Buffer.self).memory))
-        try pass(UInt64(bitPattern: Int64(bitPattern: found.offset) + offset))
+        try pass(found.map { unsafeDowncast($0.buffer, to: Buffer.self).memory })
+        try pass(found.map { UInt64(bitPattern: Int64(bitPattern: $0.offset) + offset) } ?? 0)
       case .noBuffer:
         try pass(Optional<cl_mem>.none)
         try pass(UInt64(0))

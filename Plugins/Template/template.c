@@ -1,8 +1,8 @@
 /* A Backplane plugin in plain C: one file, Backplane's two headers, no other dependency.
  *
- * It offers one device, "template:0", which runs five operators on f32 tensors in host memory, one at a time. Copy it, rename
- * it, replace what is inside. The order to work in: open a device, answer query() with "no" to everything, then add one
- * operator after the other. `backplane conform` says what is missing and what is wrong.
+ * It offers one device, "template:0", which runs five operators on dense f32 tensors in host memory, one at a time.
+ * `backplane new-plugin NAME` copies and renames it; replace what is inside, one operator after the other. `backplane conform`
+ * says what is missing and what is wrong.
  *
  * Rules that are easy to break (all of them: Specs/abi.md):
  *  - Never abort, exit, print, start threads or read the environment. Return a status and fill the bp_error.
@@ -42,8 +42,9 @@ typedef struct tensor { /* what a program keeps of a bp_tensor */
   int32_t binding;           /* number of its binding in a dispatch; -1: in the workspace */
   uint64_t offset, capacity; /* in the workspace, bytes at the symbols' upper bounds */
 } tensor;
+struct call;
 typedef struct node {
-  const struct kernel *kernel;
+  void (*run)(const struct call *); /* the kernel */
   uint32_t in[MAX_IN], out;
   double f[2]; /* attributes that the kernel needs */
 } node;
@@ -70,6 +71,21 @@ static bp_status fail(bp_error *error, bp_status code, uint32_t reason, const ch
   return code;
 }
 
+/* ---- records of other versions --------------------------------------------------------------------------------------- */
+
+/* Fills a record of the host with what we made, as far as the host's version of it reaches. */
+static void put(void *out, const void *made, size_t bytes) {
+  size_t room = ((const bp_head *)out)->struct_size, head = sizeof(bp_head);
+  if (room > bytes) room = bytes;
+  if (room > head) memcpy((char *)out + head, (const char *)made + head, room - head);
+}
+/* Whether a chained extension that we do not know must be understood (bit 31). Others are skipped. */
+static int must_refuse(const bp_head *record) {
+  for (const bp_head *next = record->next; next; next = next->next)
+    if (next->struct_type >> 31) return 1;
+  return 0;
+}
+
 /* ---- reading graphs ------------------------------------------------------------------------------------------------ */
 
 static const void *at(bp_array array, uint32_t i) { return (const char *)array.ptr + (uint64_t)i * array.stride; }
@@ -79,7 +95,7 @@ static const bp_attr *attr_at(const bp_node *n, uint32_t i) { return at(n->attrs
 static int has(const bp_node *n, uint32_t operand) { return operand < n->n_in && n->in[operand] != BP_NO_TENSOR; }
 
 typedef struct view { /* a tensor at run time: dense, every extent known */
-  float *data;
+  void *data;
   uint32_t rank;
   int64_t dim[BP_MAX_DIMS];
 } view;
@@ -116,41 +132,51 @@ static int64_t broadcast(const view *v, const view *out, int64_t i) {
   }
   return offset;
 }
-static void add(const call *c) {
-  for (int64_t i = 0, n = count(&c->out); i < n; i++)
-    c->out.data[i] = c->in[0].data[broadcast(&c->in[0], &c->out, i)] + c->in[1].data[broadcast(&c->in[1], &c->out, i)];
-}
-static void mul(const call *c) {
-  for (int64_t i = 0, n = count(&c->out); i < n; i++)
-    c->out.data[i] = c->in[0].data[broadcast(&c->in[0], &c->out, i)] * c->in[1].data[broadcast(&c->in[1], &c->out, i)];
-}
+/* name: an operator of two operands. Integers wrap, so i32 is computed as uint32_t. */
+#define BINARY(name, type, operation)                                                                          \
+  static void name(const call *c) {                                                                            \
+    const type *a = c->in[0].data, *b = c->in[1].data;                                                         \
+    type *y = c->out.data;                                                                                     \
+    for (int64_t i = 0, n = count(&c->out); i < n; i++)                                                        \
+      y[i] = a[broadcast(&c->in[0], &c->out, i)] operation b[broadcast(&c->in[1], &c->out, i)];                \
+  }
+BINARY(add, float, +)
+BINARY(add_i32, uint32_t, +)
+BINARY(mul, float, *)
+BINARY(mul_i32, uint32_t, *)
+
 static void silu(const call *c) {
-  for (int64_t i = 0, n = count(&c->out); i < n; i++) c->out.data[i] = c->in[0].data[i] / (1.0f + expf(-c->in[0].data[i]));
+  const float *x = c->in[0].data;
+  float *y = c->out.data;
+  for (int64_t i = 0, n = count(&c->out); i < n; i++) y[i] = x[i] / (1.0f + expf(-x[i]));
 }
 static void rms_norm(const call *c) {
+  const float *x = c->in[0].data, *w = c->in[1].data;
+  float *y = c->out.data;
   int64_t n = columns(&c->out);
-  for (int64_t row = 0; row < rows(&c->out); row++) {
-    const float *x = c->in[0].data + row * n;
+  for (int64_t row = 0; row < rows(&c->out); row++, x += n, y += n) {
     double squares = 0;
     for (int64_t i = 0; i < n; i++) squares += (double)x[i] * x[i];
     double scale = 1 / sqrt(squares / (double)n + c->node->f[BP_RMS_NORM_EPSILON]);
     for (int64_t i = 0; i < n; i++) {
-      double weight = (c->in[1].data ? c->in[1].data[i] : 1) + c->node->f[BP_RMS_NORM_WEIGHT_OFFSET];
-      c->out.data[row * n + i] = (float)(x[i] * scale * weight);
+      double weight = (w ? w[i] : 1) + c->node->f[BP_RMS_NORM_WEIGHT_OFFSET];
+      y[i] = (float)(x[i] * scale * weight);
     }
   }
 }
 /* One chunk of rows of y = a b^T. Threads belong to the host: parallel_for calls this from its pool. */
 static void matmul_rows(void *context, uint64_t begin, uint64_t end, uint32_t worker) {
   const call *c = context;
+  const float *a = c->in[0].data, *b = c->in[1].data;
+  float *y = c->out.data;
   (void)worker;
   int transposed = c->node->f[BP_MATMUL_TRANSPOSE_B] != 0; /* b is [N, K], as weights are stored */
   int64_t n = columns(&c->out), k = columns(&c->in[0]);
   for (uint64_t m = begin; m < end; m++)
     for (int64_t j = 0; j < n; j++) {
       float sum = 0;
-      for (int64_t i = 0; i < k; i++) sum += c->in[0].data[(int64_t)m * k + i] * c->in[1].data[transposed ? j * k + i : i * n + j];
-      c->out.data[(int64_t)m * n + j] = sum;
+      for (int64_t i = 0; i < k; i++) sum += a[(int64_t)m * k + i] * b[transposed ? j * k + i : i * n + j];
+      y[(int64_t)m * n + j] = sum;
     }
 }
 static void matmul(const call *c) {
@@ -185,14 +211,14 @@ typedef struct kernel { /* one line adds an operator */
   bp_id op;
   uint32_t inputs; /* that must be there */
   uint32_t (*check)(const bp_graph *, const bp_node *, bp_verdict *);
-  void (*run)(const call *);
+  void (*run)(const call *), (*run_i32)(const call *); /* on f32; on i32, where the operator has it */
 } kernel;
 static const kernel kernels[] = {
-    {BP_OP_ADD, 2, check_nothing, add},
-    {BP_OP_MUL, 2, check_nothing, mul},
-    {BP_OP_SILU, 1, check_nothing, silu},
-    {BP_OP_RMS_NORM, 1, check_nothing, rms_norm},
-    {BP_OP_MATMUL, 2, check_matmul, matmul},
+    {BP_OP_ADD, 2, check_nothing, add, add_i32},
+    {BP_OP_MUL, 2, check_nothing, mul, mul_i32},
+    {BP_OP_SILU, 1, check_nothing, silu, NULL},
+    {BP_OP_RMS_NORM, 1, check_nothing, rms_norm, NULL},
+    {BP_OP_MATMUL, 2, check_matmul, matmul, NULL},
 };
 static const kernel *find(bp_id op) {
   for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
@@ -200,9 +226,9 @@ static const kernel *find(bp_id op) {
   return NULL;
 }
 
-/* What all kernels here need of a tensor: f32, dense. A stride of -1 says dense where a symbol decides the number. */
-static uint32_t tensor_fault(const bp_tensor *t) {
-  if (t->dtype != BP_FORMAT_F32) return BP_REASON_DTYPE;
+/* What all kernels here need of a tensor: its format, dense. A stride of -1 says dense where a symbol decides the number. */
+static uint32_t tensor_fault(const bp_tensor *t, const kernel *k) {
+  if (t->dtype != BP_FORMAT_F32 && !(t->dtype == BP_FORMAT_I32 && k->run_i32)) return BP_REASON_DTYPE;
   if (t->layout != BP_LAYOUT_STRIDED) return BP_REASON_LAYOUT;
   int64_t dense = 4;
   for (uint32_t i = t->rank; i-- > 0;) {
@@ -221,18 +247,18 @@ static uint32_t judge(const bp_graph *g, const bp_node *n, bp_verdict *v) {
   for (uint32_t i = 0; i < n->n_in + n->n_out; i++) { /* operands count inputs, then outputs */
     uint32_t number = i < n->n_in ? n->in[i] : n->out[i - n->n_in];
     if (number == BP_NO_TENSOR) continue;
-    uint32_t fault = tensor_fault(tensor_at(g, number));
+    uint32_t fault = tensor_fault(tensor_at(g, number), k);
     if (fault) return refuse(v, fault, i, 0, 0);
   }
   return k->check(g, n, v);
 }
 static bp_status device_query(bp_device d, const bp_graph *g, bp_verdict *out, uint32_t stride, uint32_t n, bp_error *error) {
   (void)d;
-  if (n > g->nodes.count) return fail(error, BP_E_INVALID, 0, "%u verdicts wanted for %u nodes", n, g->nodes.count);
+  if (!g || n > g->nodes.count) return fail(error, BP_E_INVALID, 0, "%u verdicts wanted for %u nodes", n, g ? g->nodes.count : 0);
   for (uint32_t i = 0; i < n; i++) {
-    bp_verdict *v = (bp_verdict *)((char *)out + (uint64_t)i * stride);
-    v->node_index = i;
-    judge(g, node_at(g, i), v);
+    bp_verdict v = {.node_index = i};
+    judge(g, node_at(g, i), &v);
+    put((char *)out + (uint64_t)i * stride, &v, sizeof v);
   }
   return BP_OK;
 }
@@ -248,6 +274,8 @@ static void give(const bp_host *host, void *p, uint64_t bytes) {
   if (p) host->free(host->ctx, p, bytes ? bytes : 1, ALIGN, TAG);
 }
 static bp_status buffer_create(bp_device d, const bp_buffer_desc *desc, bp_buffer *out, bp_buffer_info *info, bp_error *error) {
+  if (must_refuse(&desc->h)) return fail(error, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "an extension of the buffer's description is unknown");
+  if (desc->memory_type != 0) return fail(error, BP_E_INVALID, 0, "there is no memory type %u, only 0", desc->memory_type);
   if (desc->source != BP_SOURCE_ALLOCATE && desc->source != BP_SOURCE_HOST_POINTER)
     return fail(error, BP_E_UNSUPPORTED, BP_REASON_FEATURE, "buffer source %u is not supported", desc->source);
   if (desc->align > ALIGN) return fail(error, BP_E_UNSUPPORTED, BP_REASON_ALIGN, "alignment of at most %d", ALIGN);
@@ -260,10 +288,8 @@ static bp_status buffer_create(bp_device d, const bp_buffer_desc *desc, bp_buffe
     give(d->host, b, sizeof *b);
     return fail(error, BP_E_OOM_HOST, 0, "no memory for %llu bytes", (unsigned long long)desc->bytes);
   }
-  if (info) {
-    info->bytes = desc->bytes;
-    info->actual_bytes = b->imported ? 0 : desc->bytes;
-  }
+  bp_buffer_info made = {.bytes = desc->bytes, .actual_bytes = b->imported ? 0 : desc->bytes};
+  if (info) put(info, &made, sizeof made);
   *out = b;
   return BP_OK;
 }
@@ -335,7 +361,7 @@ static bp_status program_create(bp_device d, const bp_compile *c, bp_program *ou
       return fail(error, BP_E_UNSUPPORTED, v.reason, "node %u has no kernel here", i);
     }
     node *n = &p->nodes[i];
-    n->kernel = find(from->op);
+    n->run = tensor_at(g, from->out[0])->dtype == BP_FORMAT_I32 ? find(from->op)->run_i32 : find(from->op)->run;
     for (uint32_t k = 0; k < MAX_IN; k++) n->in[k] = k < from->n_in ? from->in[k] : BP_NO_TENSOR;
     n->out = from->out[0];
     for (uint32_t k = 0; k < 2 && k < from->attrs.count; k++) {
@@ -349,10 +375,9 @@ static bp_status program_create(bp_device d, const bp_compile *c, bp_program *ou
 }
 static bp_status program_info(bp_program p, bp_program_info *out, bp_error *error) {
   (void)error;
-  out->workspace_bytes = p->workspace;
-  out->workspace_align = ALIGN;
-  out->n_kernels = p->n_nodes;
-  out->placements = (bp_array){p->places, p->n_places, sizeof *p->places};
+  bp_program_info made = {.workspace_bytes = p->workspace, .workspace_align = ALIGN, .n_kernels = p->n_nodes};
+  made.placements = (bp_array){p->places, p->n_places, sizeof *p->places};
+  put(out, &made, sizeof made);
   return BP_OK;
 }
 
@@ -363,7 +388,7 @@ static view view_of(const struct bp_program_s *p, uint32_t number, const bp_disp
   view v = {0};
   if (number == BP_NO_TENSOR) return v;
   const tensor *t = &p->tensors[number];
-  v.data = t->binding >= 0 ? address(at(run->bindings, (uint32_t)t->binding)) : (float *)((char *)address(run->workspace) + t->offset);
+  v.data = t->binding >= 0 ? address(at(run->bindings, (uint32_t)t->binding)) : (char *)address(run->workspace) + t->offset;
   v.rank = t->rank;
   for (uint32_t i = 0; i < t->rank; i++) {
     v.dim[i] = t->dim[i];
@@ -389,7 +414,7 @@ static bp_status execute(bp_device d, const bp_submission *s, bp_error *error) {
       if (s->cancel && d->host->cancelled(d->host->ctx, s->cancel)) return fail(error, BP_E_CANCELLED, 0, "cancelled before node %u", k);
       call c = {.host = d->host, .node = &p->nodes[k], .out = view_of(p, p->nodes[k].out, run)};
       for (uint32_t m = 0; m < MAX_IN; m++) c.in[m] = view_of(p, p->nodes[k].in[m], run);
-      p->nodes[k].kernel->run(&c);
+      p->nodes[k].run(&c);
     }
   }
   return BP_OK;
@@ -401,12 +426,15 @@ static bp_status execute(bp_device d, const bp_submission *s, bp_error *error) {
 
 static bp_status device_info(bp_device d, bp_device_info *out, bp_error *error) {
   (void)error;
-  out->kind = BP_KIND_OTHER;
-  out->name = (bp_str)STRING("Template device");
-  out->vendor = (bp_str)STRING("Your company");
-  out->groups = BP_GROUP_BASE;
-  out->memory_types = (bp_array){&d->memory, 1, sizeof d->memory};
-  out->caps_epoch = 1;
+  bp_device_info made = {
+      .kind = BP_KIND_OTHER,
+      .name = STRING("Template device"),
+      .vendor = STRING("Your company"),
+      .groups = BP_GROUP_BASE,
+      .memory_types = {&d->memory, 1, sizeof d->memory},
+      .caps_epoch = 1,
+  };
+  put(out, &made, sizeof made);
   return BP_OK;
 }
 static const bp_device_fns device_functions = {

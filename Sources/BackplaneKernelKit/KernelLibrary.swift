@@ -1,6 +1,6 @@
-import BackplaneABI
+public import BackplaneABI
 import BackplaneCore
-import BackplanePluginKit
+public import BackplanePluginKit
 import Glibc
 
 /// Kernels of a backend: sources by path and the variants that their manifests declare. Immutable after it is made.
@@ -71,6 +71,40 @@ public final class KernelLibrary: @unchecked Sendable {
 
   /// Operators that a variant is there for.
   public var operators: Set<bp_id> { Set(variants.keys) }
+
+  /// Values that settings give parameters, for ``DeviceTraits/overrides``: `setting` is asked for `VARIANT.PARAMETER`.
+  ///
+  /// - Throws: `BP_E_INVALID` for a value that is no whole number or none of the parameter's choices.
+  public func overrides(_ setting: (String) -> String?) throws(PluginError) -> [String: Int] {
+    var values: [String: Int] = [:]
+    for variant in variants.values.joined() {
+      for parameter in variant.parameters {
+        let key = "\(variant.name).\(parameter.name)"
+        guard values[key] == nil, let text = setting(key) else { continue }
+        guard let value = Int(text), parameter.choices.isEmpty || parameter.choices.contains(value) else {
+          throw .invalid("\(key) is \"\(text)\"; valid are \(parameter.choices.map(String.init).joined(separator: ", "))")
+        }
+        values[key] = value
+      }
+    }
+    return values
+  }
+
+  /// For ``DeviceTraits/forced``: `setting` is asked for `kernel.OPERATOR`, the name of a variant.
+  ///
+  /// - Throws: `BP_E_INVALID` for a variant that the operator has not.
+  public func forced(_ setting: (String) -> String?) throws(PluginError) -> [bp_id: bp_id] {
+    var forced: [bp_id: bp_id] = [:]
+    for (op, list) in variants {
+      let name = list[0].operators.first { identifier($0) == op } ?? ""
+      guard let wanted = setting("kernel.\(name)"), !wanted.isEmpty else { continue }
+      guard list.contains(where: { $0.name == wanted }) else {
+        throw .invalid("kernel.\(name) is \"\(wanted)\"; valid are \(list.map(\.name).joined(separator: ", "))")
+      }
+      forced[op] = identifier(wanted)
+    }
+    return forced
+  }
 
   /// The source with what it includes put in, each file once, lines numbered as in their files.
   public func expanded(_ path: String) throws(PluginError) -> String {

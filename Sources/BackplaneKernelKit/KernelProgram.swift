@@ -56,7 +56,8 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
       }
       let variant: VariantTemplate
       do throws(Refusal) {
-        variant = try lowering.choose(index, variant: configured[UInt32(index)], strict: request.numerics == BP_NUMERICS_STRICT)
+        let config = configured[UInt32(index)]
+        variant = try lowering.choose(index, variant: config?.variant, values: config?.values ?? [], strict: request.numerics == BP_NUMERICS_STRICT)
       } catch {
         throw PluginError(
           BP_E_UNSUPPORTED,
@@ -80,12 +81,12 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
     }
     (table, kernels, self.plans, tensorCount) = (lowering.table, lowering.kernels, plans, graph.tensors.count)
     var plan = WorkspaceRequest(graph: graph, bytes: (0..<graph.tensors.count).map { Int(lowering.table.bounds[$0].span) })
-    plan.alignment = 256
+    plan.alignment = 128  // the largest vector type of device code
     (plan.views, plan.inPlace) = (views, inPlace)
     var within: [UInt64] = []
     for piece in lowering.scratch {
       within.append(UInt64(plan.scratch[piece.node]))
-      plan.scratch[piece.node] += (Int(lowering.table.bounds[piece.view].span) + 255) / 256 * 256
+      plan.scratch[piece.node] += (Int(lowering.table.bounds[piece.view].span) + 127) / 128 * 128
     }
     workspace = try WorkspacePlan(plan)
     scratchOffsets = zip(lowering.scratch, within).map { [workspace] in UInt64(workspace.scratchOffsets[$0.node]) + $1 }
@@ -109,26 +110,30 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
     writeRecord(info, to: out)
   }
 
-  private static func configuredVariants(_ request: bp_compile) throws(PluginError) -> [UInt32: bp_id] {
-    var variants: [UInt32: bp_id] = [:]
+  /// By node, from the configs that hold whatever the symbols' values are.
+  private static func configuredVariants(_ request: bp_compile) throws(PluginError) -> [UInt32: (variant: bp_id, values: [Int])] {
+    var variants: [UInt32: (variant: bp_id, values: [Int])] = [:]
     for config in try request.configs.records(zero: bp_config(), named: "configs") where config.symbol == 0 && config.variant != 0 {
-      variants[config.node] = config.variant
+      guard config.n_values == 0 || config.values != nil else { throw .invalid("a config of node \(config.node) announces values, but there are none") }
+      variants[config.node] = (config.variant, UnsafeBufferPointer(start: config.values, count: Int(config.n_values)).map { Int($0) })
     }
     return variants
   }
 
   // MARK: Dispatch
 
-  /// Checks a dispatch and hands each launch to `body` with a function that finds its storage. Nothing is handed over when a check fails.
-  public func dispatch(_ dispatch: bp_dispatch, _ body: (Launch, (Int) throws(PluginError) -> StoragePlace) throws(PluginError) -> Void) throws(PluginError) {
+  /// Checks a dispatch and hands each launch to `body` with a function that finds its storage (nil: it has no bytes). Nothing is handed over when a
+  /// check fails.
+  public func dispatch(_ dispatch: bp_dispatch, _ body: (Launch, (Int) throws(PluginError) -> StoragePlace?) throws(PluginError) -> Void) throws(PluginError) {
     guard dispatch.entry == 0 else { throw .invalid("execute: entry \(dispatch.entry) does not exist, there is 1") }
     let views = try table.evaluate(symbols(dispatch))
     let bound = try bound(dispatch, views), work = try workspace(dispatch)
-    func place(_ storage: Int) throws(PluginError) -> StoragePlace {
-      if storage >= tensorCount { return StoragePlace(buffer: work!.buffer, offset: work!.offset + scratchOffsets[storage - tensorCount]) }
+    func inWorkspace(_ offset: UInt64) -> StoragePlace? { work.map { StoragePlace(buffer: $0.buffer, offset: $0.offset + offset) } }
+    func place(_ storage: Int) throws(PluginError) -> StoragePlace? {
+      if storage >= tensorCount { return inWorkspace(scratchOffsets[storage - tensorCount]) }
       switch workspace.places[storage] {
       case .binding(let number): return bound[number]
-      case .workspace(let offset): return StoragePlace(buffer: work!.buffer, offset: work!.offset + UInt64(offset))
+      case .workspace(let offset): return inWorkspace(UInt64(offset))
       case .nowhere: throw PluginError(BP_E_INTERNAL, "tensor \(storage) lies nowhere")
       }
     }
@@ -141,8 +146,8 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
       }
       guard let launch else { continue }
       if case (.buffer(let a, let aOffset), .buffer(let b, let bOffset))? = launch.same {
-        let (first, second) = (try place(a), try place(b))
-        if first.buffer === second.buffer, Int64(first.offset) + aOffset == Int64(second.offset) + bOffset { continue }
+        if let first = try place(a), let second = try place(b), first.buffer === second.buffer,
+           Int64(first.offset) + aOffset == Int64(second.offset) + bOffset { continue }
       }
       try body(launch, place)
     }

@@ -9,12 +9,12 @@ extension KernelManifest {
     do { json = try JSON.parse(text) } catch {
       throw BackplaneError(.file, error.message, subject: file)
     }
-    let reader = try JSONReader(json, file: file, fields: ["format", "kernels", "variants"])
+    let reader = try JSONReader(json, file: file, fields: ["format", "kernels", "parameters", "variants"])
     let format = try reader.int("format")
     if format != 1 { throw reader.wrong("format", "is \(format); this build reads 1") }
     for member in try reader.object("kernels") { kernels[member.key] = try KernelTemplate(member, file) }
     for (number, value) in try reader.array("variants").enumerated() {
-      variants.append(try VariantTemplate(value, "variants[\(number)]", file, isUsers: isUsers))
+      variants.append(try VariantTemplate(value, "variants[\(number)]", file, shared: reader.object("parameters"), isUsers: isUsers))
     }
   }
 }
@@ -67,7 +67,8 @@ extension KernelTemplate {
 }
 
 extension VariantTemplate {
-  fileprivate init(_ json: JSON, _ place: String, _ file: String, isUsers: Bool) throws(BackplaneError) {
+  /// - Parameter shared: Parameters of every variant of the file.
+  fileprivate init(_ json: JSON, _ place: String, _ file: String, shared: [JSON.Member], isUsers: Bool) throws(BackplaneError) {
     let fields = ["name", "operators", "inputs", "outputs", "require", "features", "parameters", "views", "scratch", "launches", "copy", "fill",
                   "in_place", "declares"]
     let unnamed = try JSONReader(json, file: file, place: place, fields: fields)
@@ -87,7 +88,7 @@ extension VariantTemplate {
       }
       conditions.append(Condition(formula: try condition.formula("that"), reason: reason, operand: try condition.optionalString("operand")))
     }
-    for member in try reader.object("parameters") {
+    for member in shared + (try reader.object("parameters")) {
       let parameter = try JSONReader(member.value, file: file, place: "variant '\(name)', parameter '\(member.key)'", fields: ["cpu", "gpu", "choices"])
       var choices: [Int] = []
       for case .int(let choice) in try parameter.array("choices") { choices.append(choice) }

@@ -1,4 +1,4 @@
-import BackplaneABI
+public import BackplaneABI
 import BackplaneCore
 import BackplanePluginKit
 
@@ -12,9 +12,11 @@ public struct DeviceTraits: Sendable {
   public var values: [String: Int]
   /// Parameters that the user has set, as `VARIANT.PARAMETER`.
   public var overrides: [String: Int]
+  /// Operators for which the user wants one variant and no other.
+  public var forced: [bp_id: bp_id]
 
-  public init(isCPU: Bool, features: Set<String>, values: [String: Int], overrides: [String: Int] = [:]) {
-    (self.isCPU, self.features, self.values, self.overrides) = (isCPU, features, values, overrides)
+  public init(isCPU: Bool, features: Set<String>, values: [String: Int], overrides: [String: Int] = [:], forced: [bp_id: bp_id] = [:]) {
+    (self.isCPU, self.features, self.values, self.overrides, self.forced) = (isCPU, features, values, overrides, forced)
   }
 }
 
@@ -26,6 +28,8 @@ final class NodeLowering {
   let traits: DeviceTraits
   private(set) var kernels: [KernelKey] = []
   private var indexOfKernel: [KernelKey: Int] = [:]
+  /// Parameters of the node at hand that the caller has chosen.
+  private var chosen: [String: Int] = [:]
   /// Bytes of scratch memory at the bounds, by storage number; and the node that needs it.
   private(set) var scratch: [(storage: Int, view: Int, node: Int)] = []
 
@@ -37,11 +41,18 @@ final class NodeLowering {
   // MARK: Choosing
 
   /// The best variant that takes the node, or the one that is named.
-  func choose(_ index: Int, variant name: bp_id? = nil, strict: Bool = false) throws(Refusal) -> VariantTemplate {
-    let node = graph.nodes[index]
+  ///
+  /// - Parameter values: The named variant's parameters in order; fewer leave the rest as it is.
+  func choose(_ index: Int, variant given: bp_id? = nil, values: [Int] = [], strict: Bool = false) throws(Refusal) -> VariantTemplate {
+    let node = graph.nodes[index], name = given ?? traits.forced[node.op]
     guard let list = library.variants[node.op] else { throw Refusal(reason: BP_REASON_OP_UNKNOWN) }
+    chosen = [:]
     var last: Refusal?  // the most general variant's reason says most
     for variant in list where name == nil || identifier(variant.name) == name {
+      for (parameter, value) in zip(variant.parameters, values) {
+        guard parameter.choices.isEmpty || parameter.choices.contains(value) else { throw Refusal(reason: BP_REASON_ATTRIBUTE, actual: Int64(value)) }
+        chosen[parameter.name] = value
+      }
       do throws(Refusal) {
         try check(variant, node, strict: strict)
         return variant
@@ -121,7 +132,7 @@ final class NodeLowering {
     var constants: [String: Formula.Value] = traits.values.mapValues { .int($0) }
     for parameter in variant.parameters {
       let standard = traits.isCPU ? parameter.onCPU : parameter.onGPU
-      constants[parameter.name] = .int(traits.overrides["\(variant.name).\(parameter.name)"] ?? standard)
+      constants[parameter.name] = .int(chosen[parameter.name] ?? traits.overrides["\(variant.name).\(parameter.name)"] ?? standard)
     }
     constants["operator"] = .string(variant.operators.first { identifier($0) == node.op } ?? "")
     constants["cpu"] = .int(traits.isCPU ? 1 : 0)

@@ -10,6 +10,7 @@ public final class VerdictMaker: @unchecked Sendable {
   /// By variant and whether subnormals are flushed.
   private var declares: [String: bp_array] = [:]
   private var names: [String: bp_str] = [:]
+  private var parameters: [String: bp_array] = [:]
 
   /// - Parameter flushesSubnormals: The device does so in f32; then every verdict declares it.
   public init(_ library: KernelLibrary, _ traits: DeviceTraits, flushesSubnormals: Bool) {
@@ -21,7 +22,21 @@ public final class VerdictMaker: @unchecked Sendable {
       declares[variant.name] = bp_array(ptr: records.isEmpty ? nil : UnsafeRawPointer(memory.copy(records)), count: UInt32(records.count),
                                         stride: UInt32(MemoryLayout<bp_attr>.stride))
       names[variant.name] = text(variant.name)
+      parameters[variant.name] = self.parameters(of: variant)
     }
+  }
+
+  private func parameters(of variant: VariantTemplate) -> bp_array {
+    let records = variant.parameters.map { parameter in
+      var record = bp_param()
+      record.h = head(bp_param.self, BP_ST_PARAM)
+      record.name = identifier(parameter.name)
+      record.def = Int64(traits.overrides["\(variant.name).\(parameter.name)"] ?? (traits.isCPU ? parameter.onCPU : parameter.onGPU))
+      let choices = parameter.choices.isEmpty ? [record.def] : parameter.choices.map { Int64($0) }
+      (record.choices, record.count, record.lo, record.hi) = (UnsafePointer(memory.copy(choices)), UInt32(choices.count), choices.min()!, choices.max()!)
+      return record
+    }
+    return bp_array(ptr: records.isEmpty ? nil : UnsafeRawPointer(memory.copy(records)), count: UInt32(records.count), stride: UInt32(MemoryLayout<bp_param>.stride))
   }
 
   private func text(_ string: String) -> bp_str {
@@ -78,6 +93,7 @@ public final class VerdictMaker: @unchecked Sendable {
       record.name = identifier(variant.name)
       record.numerics_class = variant.declares.isEmpty ? BP_NUMERICS_STRICT : BP_NUMERICS_STANDARD
       record.accumulate = identifier("f32")
+      record.params = parameters[variant.name] ?? bp_array()
       writeRecord(record, to: (out! + i * Int(stride)).assumingMemoryBound(to: bp_variant.self))
     }
     count.pointee = UInt32(list.count)

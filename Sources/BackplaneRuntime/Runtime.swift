@@ -37,7 +37,8 @@ public final class Runtime: Sendable {
   private let opened = Mutex<[Device]?>(nil)
 
   public init(_ options: Options = Options()) {
-    let settings = PluginHost.settings(from: options.environment).merging(options.settings) { _, explicit in explicit }
+    var settings = PluginHost.settings(from: options.environment).merging(options.settings) { _, explicit in explicit }
+    if settings["kernels.folder"] == nil { settings["kernels.folder"] = Runtime.kernelFolder(options.environment) }
     let pool = ThreadPool(workers: options.threads ?? settings["runtime.threads"].flatMap { Int($0) })
     let blobs = Runtime.blobStore(settings: settings, environment: options.environment) { [log = options.log] text in
       log(LogMessage(level: .warning, category: "cache", text: text))
@@ -47,6 +48,13 @@ public final class Runtime: Sendable {
       ? PluginSearch(explicit: options.pluginPaths, environment: options.environment) : PluginSearch.only(options.pluginPaths)
     recovery = DeviceRecovery(host)
     registry = PluginRegistry(host: host.services, search: search, policy: options.probe)
+  }
+
+  /// Where users keep kernels of their own, a folder for each backend: `$XDG_DATA_HOME/backplane/kernels`, or under `~/.local/share`. The setting
+  /// "kernels.folder" names another.
+  static func kernelFolder(_ environment: [String: String]) -> String? {
+    let data = environment["XDG_DATA_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? environment["HOME"].map { $0 + "/.local/share" }
+    return data.map { $0 + "/backplane/kernels" }
   }
 
   /// The blob store that settings name: "cache.directory" (`BACKPLANE_CACHE_DIRECTORY`; "none" for no store) and "cache.limit" in bytes.

@@ -5,8 +5,8 @@ import Foundation
 @main
 struct BackplaneCommand {
   static let commands: [Command] = [
-    devicesCommand, runCommand, tokenizeCommand, opsCommand, explainCommand, verifyCommand, conformCommand, benchCommand, modelCommand, manifestCommand,
-    cacheCommand, generateCommand,
+    devicesCommand, runCommand, tokenizeCommand, opsCommand, explainCommand, verifyCommand, conformCommand, newPluginCommand, benchCommand, modelCommand,
+    manifestCommand, cacheCommand, generateCommand,
   ]
 
   /// Started by other commands, not by people.

@@ -14,7 +14,7 @@ import _TestSupport
         return fmaxf(sum, *v->y);
       }
       """)
-    let expected = ["f sign removed", "f 1.5f to 1.51f", "f 0 to 1", "f \"<\" to \"<=\"", "f loop end - 1", "f loop end + 1", "f \">\" to \">=\"", "f condition negated",
+    let expected = ["f sign removed", "f 1.5f to 1.51f", "f 0 to 1", "f \"<\" to \"<=\"", "f loop end - 1", "f \">\" to \">=\"", "f condition negated",
                     "f \"+=\" to \"-=\"", "f \"*\" to \"/\"", "f 2 to 3", "f 2 to 1", "f fmaxf to fminf"]
     #expect(Set(found) == Set(expected), "\(found)")
     #expect(found.count == expected.count)
@@ -81,7 +81,7 @@ import _TestSupport
     let candidates = Set(try MutantBuilder(root: packageFolder).generator().candidates.map(\.key))
     for entry in known {
       #expect(candidates.contains(entry.mutant), "\(entry.mutant) is no place in the kernels any more")
-      #expect(entry.why.count > 40, "\(entry.mutant)")
+      #expect(entry.why.count > 15, "\(entry.mutant)")
     }
     #expect(Set(known.map(\.mutant)).count == known.count)
   }

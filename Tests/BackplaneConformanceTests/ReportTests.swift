@@ -89,7 +89,7 @@ import Testing
     #expect(xml.contains("failures=\"1\""))
     #expect(xml.contains("a &lt; b &amp; &quot;c&quot;"))
     let html = HTMLReport.text(written)
-    #expect(html.contains("conform replay --device reference 'exp/x=f32.3/data=normal/mem=plain'"))
+    #expect(html.contains("conform replay 'exp/x=f32.3/data=normal/mem=plain' --device reference"))
     #expect(html.contains("NOT conformant"))
     #expect(!html.contains("src="))
   }

@@ -5,7 +5,7 @@ import Foundation
 import Testing
 import _TestSupport
 
-/// `Plugins/Template`: built by a C compiler with one header in a folder of its own, loaded by path.
+/// `Plugins/Template`: built by a C compiler with the headers in a folder of its own, loaded by path.
 @Suite struct TemplateTests {
   private func device() throws -> Device { try Fixtures.registry([Fixtures.template()]).device("template") }
 

@@ -37,11 +37,7 @@ kernel void attention(OUT(y), IN(q), IN(k), IN(v), IN(mask), IN(sinks), IN(alibi
   for (int h = 0; h < HEADS; h++) {
     global const uchar *row = q + min(h, heads - 1) * q_head;
     for (int i = 0; i < width / 16; i++) query[h][i] = ROW16(Q, row, 16 * i, q_step);
-    if (width % 16) {
-      float rest[16];
-      for (int i = 0; i < 16; i++) rest[i] = width / 16 * 16 + i < width ? LOAD(Q)(row + (width / 16 * 16 + i) * q_step) : 0;
-      query[h][width / 16] = vload16(0, rest);
-    }
+    if (width % 16) query[h][width / 16] = PART16(Q, row, width & ~15, width, q_step);
     for (int i = 0; i < VALUES; i++) sum[h][i] = 0;
     most[h] = -INFINITY;
     total[h] = 0;
@@ -71,9 +67,8 @@ kernel void attention(OUT(y), IN(q), IN(k), IN(v), IN(mask), IN(sinks), IN(alibi
       }
 #if IS_K_FLOAT
       if (width % 16) {
-        float rest[16];
-        for (int i = 0; i < 16; i++) rest[i] = width / 16 * 16 + i < width ? LOAD(K)(row + (width / 16 * 16 + i) * k_step) : 0;
-        for (int h = 0; h < HEADS; h++) dot[h] = fma(query[h][width / 16], vload16(0, rest), dot[h]);
+        const float16 key = PART16(K, row, width & ~15, width, k_step);
+        for (int h = 0; h < HEADS; h++) dot[h] = fma(query[h][width / 16], key, dot[h]);
       }
 #endif
       for (int h = 0; h < HEADS; h++) {
@@ -109,9 +104,8 @@ kernel void attention(OUT(y), IN(q), IN(k), IN(v), IN(mask), IN(sinks), IN(alibi
       }
 #if IS_V_FLOAT
       if (value_width % 16) {
-        float rest[16];
-        for (int i = 0; i < 16; i++) rest[i] = value_width / 16 * 16 + i < value_width ? LOAD(V)(row + (value_width / 16 * 16 + i) * v_step) : 0;
-        for (int h = 0; h < HEADS; h++) sum[h][value_width / 16] = fma(vload16(0, rest), weight[h][j], sum[h][value_width / 16]);
+        const float16 value = PART16(V, row, value_width & ~15, value_width, v_step);
+        for (int h = 0; h < HEADS; h++) sum[h][value_width / 16] = fma(value, weight[h][j], sum[h][value_width / 16]);
       }
 #endif
     }

@@ -16,6 +16,9 @@ static const unsigned char binary_compare_cl[] = {
 static const unsigned char gather_gather_cl[] = {
 #embed "../gather/gather.cl"
 };
+static const unsigned char matmul_gemm_cl[] = {
+#embed "../matmul/gemm.cl"
+};
 static const unsigned char matmul_matmul_cl[] = {
 #embed "../matmul/matmul.cl"
 };
@@ -123,6 +126,7 @@ static const bp_opencl_file files[] = {
   FILE("binary/binary.cl", binary_binary_cl),
   FILE("binary/compare.cl", binary_compare_cl),
   FILE("gather/gather.cl", gather_gather_cl),
+  FILE("matmul/gemm.cl", matmul_gemm_cl),
   FILE("matmul/matmul.cl", matmul_matmul_cl),
   FILE("move/cast.cl", move_cast_cl),
   FILE("move/move.cl", move_move_cl),

@@ -18,34 +18,34 @@ DEFINE_ACTIVATION(ACTIVATION, float)
 #define WEIGHT16(format, row, run, k_step) DECODE16(format)(row, run)
 #endif
 
+#define ADD_PRODUCTS(x_of_row, w_of_column)                                                                               \
+  {                                                                                                                       \
+    float16 x[ROWS];                                                                                                      \
+    _Pragma("unroll") for (int r = 0; r < ROWS; r++) x[r] = x_of_row;                                                     \
+    _Pragma("unroll") for (int c = 0; c < COLUMNS; c++) {                                                                 \
+      const float16 w = w_of_column;                                                                                      \
+      _Pragma("unroll") for (int r = 0; r < ROWS; r++) part[r][c] = fma(x[r], w, part[r][c]);                             \
+    }                                                                                                                     \
+  }
+#if IS_FLOAT
+#define REST_OF_ROW(format)                                                                                               \
+  if (k % 16 != 0 && get_local_id(0) == 0)                                                                                \
+    ADD_PRODUCTS(PART16(A, a + min(r, rows - 1) * a_row, k & ~15, k, a_k), PART16(format, b + min(c, columns - 1) * b_row, k & ~15, k, b_k))
+#else
+#define REST_OF_ROW(format)
+#endif
 #define DEFINE_DOTS(name, format)                                                                                         \
   inline void name(float *sums, global const uchar *a, const long a_row, const long a_k, global const uchar *b, const long b_row, const long b_k,         \
                    const int rows, const int columns, const int k) {                                                     \
     float16 part[ROWS][COLUMNS];                                                                                          \
     for (int r = 0; r < ROWS; r++)                                                                                        \
       for (int c = 0; c < COLUMNS; c++) part[r][c] = 0;                                                                   \
-    for (int run = get_local_id(0); run < k / 16; run += GROUP) {                                                         \
-      float16 x[ROWS];                                                                                                    \
-      for (int r = 0; r < ROWS; r++) x[r] = ROW16(A, a + min(r, rows - 1) * a_row, 16 * run, a_k);                        \
-      for (int c = 0; c < COLUMNS; c++) {                                                                                 \
-        float16 w = WEIGHT16(format, b + min(c, columns - 1) * b_row, run, b_k);                                          \
-        for (int r = 0; r < ROWS; r++) part[r][c] = fma(x[r], w, part[r][c]);                                             \
-      }                                                                                                                   \
-    }                                                                                                                     \
+    for (int run = get_local_id(0); run < k / 16; run += GROUP)                                                           \
+      ADD_PRODUCTS(ROW16(A, a + min(r, rows - 1) * a_row, 16 * run, a_k), WEIGHT16(format, b + min(c, columns - 1) * b_row, run, b_k))                    \
+    REST_OF_ROW(format)                                                                                                   \
     for (int r = 0; r < ROWS; r++)                                                                                        \
       for (int c = 0; c < COLUMNS; c++) sums[r * COLUMNS + c] = sum16(part[r][c]);                                        \
-    REST_OF_ROW(format)                                                                                                   \
   }
-#if IS_FLOAT
-#define REST_OF_ROW(format)                                                                                               \
-  if (get_local_id(0) == 0)                                                                                               \
-    for (int i = k & ~15; i < k; i++)                                                                                     \
-      for (int r = 0; r < ROWS; r++)                                                                                      \
-        for (int c = 0; c < COLUMNS; c++)                                                                                 \
-          sums[r * COLUMNS + c] = fma(LOAD(A)(a + min(r, rows - 1) * a_row + i * a_k), LOAD(format)(b + min(c, columns - 1) * b_row + i * b_k), sums[r * COLUMNS + c]);
-#else
-#define REST_OF_ROW(format)
-#endif
 DEFINE_DOTS(dots, W)
 #if IS_GATED
 DEFINE_DOTS(dots_of_up, W2)

@@ -37,3 +37,17 @@
     V value = erfc(z) - 1.1283791670955126f * exp(-z * z) * low;                                                          \
     return select(0.5f * x * value, (V)0, isinf(x) & isless(x, (V)0));                                                    \
   }
+
+// A gate by the name of the whole: act(gate) * up.
+#define define_swiglu(V) define_silu(V)
+#define define_geglu_tanh(V) define_gelu_tanh(V)
+#define define_geglu_erf(V) define_gelu_erf(V)
+#define define_reglu(V) define_relu(V)
+#define swiglu_float silu_float
+#define swiglu_float16 silu_float16
+#define geglu_tanh_float gelu_tanh_float
+#define geglu_tanh_float16 gelu_tanh_float16
+#define geglu_erf_float gelu_erf_float
+#define geglu_erf_float16 gelu_erf_float16
+#define reglu_float relu_float
+#define reglu_float16 relu_float16

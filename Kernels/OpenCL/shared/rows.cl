@@ -9,6 +9,11 @@
     for (int j = 0; j < 16; j++) v[j] = load_##format(row + (i + j) * step);                                              \
     return vload16(0, v);                                                                                                 \
   }                                                                                                                       \
+  inline float16 part16_##format(global const uchar *row, int i, int n, long step) {                                      \
+    float v[16];                                                                                                          \
+    for (int j = 0; j < 16; j++) v[j] = i + j < n ? load_##format(row + (i + j) * step) : 0;                              \
+    return vload16(0, v);                                                                                                 \
+  }                                                                                                                       \
   inline void put16_##format(global uchar *row, int i, long step, float16 value) {                                        \
     if (step == size_##format) {                                                                                          \
       store16_##format(row + (long)i * step, value);                                                                      \
@@ -18,6 +23,8 @@
     vstore16(value, 0, v);                                                                                                \
     for (int j = 0; j < 16; j++) store_##format(row + (i + j) * step, v[j]);                                              \
   }
+// Of a row of n: what is beyond it is 0.
+#define PART16(format, row, i, n, step) JOIN(part16_, format)(row, i, n, step)
 #define PUT16(format, row, i, step, value) JOIN(put16_, format)(row, i, step, value)
 DEFINE_ROW16(f32)
 DEFINE_ROW16(f16)

@@ -150,8 +150,10 @@ struct DataGenerator {
     case "nan": return withOne(.nan)
     case "inf": return withOne(random.sign() * .infinity)
     case "special":
-      let odd: [Double] = [.nan, .infinity, -.infinity, 0, -0.0, 0.5, -0.5, 1.5, 2.5, 255.5, -128.5, 3e9, -3e9, 1e19, 127.5, 65504, 65520, limits.largest, limits.smallestNormal]
-      return each { i, random in i % 3 == 0 ? max(-limits.largest, min(limits.largest, odd[random.below(odd.count)])) : odd[random.below(odd.count)] }
+      let odd: [Double] = [.nan, .infinity, -.infinity, 0, -0.0, 0.5, -0.5, 1.5, 2.5, 255.5, -128.5, 3e9, -3e9, 1e19, 0x1p31, 0x1p63, -0x1p63, 127.5, 65504, 65520, limits.largest, limits.smallestNormal]
+      // All of them in turn.
+      let start = random.below(odd.count)
+      return each { i, _ in i % 3 == 0 ? max(-limits.largest, min(limits.largest, odd[(start + i) % odd.count])) : odd[(start + i) % odd.count] }
     case "constant": return [Double](repeating: 0.75, count: count)
     case "last": return each { i, random in i % columns >= columns - max(1, columns / 16) ? random.normal() * 4 : 0 }
     case "sparse": return each { _, random in random.uniform() < 0.9 ? 0 : random.normal() * 3 }

@@ -75,6 +75,8 @@ public final class MutationExecutor: CaseExecutor {
 
   private func device(_ wanted: MutationCase) throws(BackplaneError) -> Device {
     let key = "\(wanted.fault)\t\(wanted.path)"
+    // Tests of behaviour open the device again: with the same fault.
+    host.set("mutant.fault", to: String(wanted.fault))
     if let open = devices[key] { return open }
     let device = try Device(try instance(wanted.path, fault: wanted.fault), index: 0)
     devices[key] = device

@@ -27,7 +27,7 @@ public struct MutationReport: Codable, Sendable {
     /// Correct variants that it rejects on a case that it lets the plain kernel pass.
     public var falseAlarms = FalseAlarms()
     /// Cases on which it rejects the kernel without any fault; they are not counted elsewhere.
-    public var rejectedCases = 0
+    public var rejectedCases: [String] = []
   }
   public struct Equivalent: Codable, Sendable { public var mutant, why: String }
   /// The case that showed a fault, and how.
@@ -71,9 +71,7 @@ public struct MutationReport: Codable, Sendable {
       }
       if let finding { found.append(Detail(mutant: subject.title, case: finding.id, message: finding.message)) }
     }
-    for (key, message) in plain.sorted(by: { $0.key < $1.key }) where !message.isEmpty && key.hasPrefix(MutationRun.suite + "\t") {
-      rejected.append(Detail(mutant: "without a fault", case: String(key.split(separator: "\t")[1]), message: message))
-    }
+    rejected = MutationReport.rejected(plain, MutationRun.suite)
     if !rejected.isEmpty {
       falseAlarms.count += 1
       falseAlarms.names.append("without a fault")
@@ -92,7 +90,7 @@ public struct MutationReport: Codable, Sendable {
             if isBad { row.killed += 1 }
           }
         }
-        row.rejectedCases = plain.count { $0.key.hasPrefix(rule.name + "\t") && !$0.value.isEmpty }
+        row.rejectedCases = MutationReport.rejected(plain, rule.name).map(\.case)
         rules.append(row)
       }
     }
@@ -111,6 +109,12 @@ public struct MutationReport: Codable, Sendable {
     }
     classes = rows(\.class)
     operators = rows(\.op)
+  }
+
+  /// What a judge rejects of the kernels without a fault; `plain` by judge and case.
+  private static func rejected(_ plain: [String: String], _ judge: String) -> [Detail] {
+    plain.filter { !$0.value.isEmpty && $0.key.hasPrefix(judge + "\t") }.sorted { $0.key < $1.key }
+      .map { Detail(mutant: "without a fault", case: String($0.key.dropFirst(judge.count + 1)), message: $0.value) }
   }
 
   private static func count(_ finding: MutationRun.Finding?, _ title: String, _ score: inout Score) {

@@ -87,16 +87,18 @@ public final class MutationRun: Sendable {
       if withRules, unit.op != MutationRun.device { rules(unit.op, unit.subjects, executor) }
       tell { progress in
         progress.fraction += unit.work / all
-        progress.done += unit.subjects.count { subjects[$0].kind != .generated || subjects[$0].ops.count == 1 }
+        progress.done += unit.subjects.count { subjects[$0].kind != .generated }
       }
     }
-    // Shared code: what one operator does not show, another may.
+    // Shared code: what one operator does not show, another may. Kernels that are short of memory are a matter of behaviour.
     let found = Set(state.withLock { $0.findings }.filter { $0.judge == MutationRun.suite }.map(\.subject))
-    let rest = subjects.indices.filter { subjects[$0].ops.count > 1 && !found.contains($0) }
-    tell { $0.done += self.subjects.indices.count { self.subjects[$0].ops.count > 1 && found.contains($0) } }
+    let rest = subjects.indices.filter { subjects[$0].kind == .generated && !found.contains($0) }
+    tell { $0.done += self.subjects.indices.count { self.subjects[$0].kind == .generated && found.contains($0) } }
     concurrently(rest.count, jobs) { [self] i in
       let executor = make(.seconds(10))
-      for op in subjects[rest[i]].ops.dropFirst() where examine([rest[i]], ids(op), MutationRun.suite, executor) { break }
+      if !subjects[rest[i]].ops.dropFirst().contains(where: { op in examine([rest[i]], ids(op), MutationRun.suite, executor) }) {
+        examine([rest[i]], ["behaviour/allocation-failure"], MutationRun.suite, executor)
+      }
       tell { $0.done += 1 }
     }
     let elapsed = clock.now - start

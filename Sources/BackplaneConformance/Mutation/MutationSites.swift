@@ -197,7 +197,7 @@ struct MutationSites {
 
   private func lastOf(_ open: Int) -> Int? { source.partner[open] > open ? source.partner[open] : nil }
 
-  /// `i < n` in a loop's head ends one earlier, or one later.
+  /// `i < n` in a loop's head ends one earlier; one later is `<=`.
   private func collectLoop(_ open: Int, _ add: (String, [(range: Range<Int>, text: String)]) -> Void) {
     guard let last = lastOf(open) else { return }
     let inside = open + 1..<last
@@ -205,9 +205,7 @@ struct MutationSites {
           let less = (first..<second).first(where: { source[$0] == "<" }), !isPlanted[less],
           !(less..<second).contains(where: { ["&&", "||", "?"].contains(source[$0]) || isPlanted[$0] }) else { return }
     let end = source.tokens[second].range.lowerBound
-    for change in ["- 1", "+ 1"] {
-      add("loop end \(change)", [(source.tokens[less].range, "< ("), (end..<end, ") \(change)")])
-    }
+    add("loop end - 1", [(source.tokens[less].range, "< ("), (end..<end, ") - 1")])
   }
 
   /// A whole number one more and one less; another number with its third digit one higher; another power of two.

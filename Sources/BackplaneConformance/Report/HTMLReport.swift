@@ -33,7 +33,7 @@ public enum HTMLReport {
   /// - Parameter mutation: The suite's own figure, as a section of the report.
   public static func text(_ report: Report, mutation: MutationReport? = nil) -> String {
     let subject = report.subject
-    let bad = report.results.filter(\.isBad)
+    let bad = report.results.filter(\.isWrong), missing = report.missing
     var rows: [(String, String)] = [
       ("device", "\(subject.device): \(subject.name)"), ("driver", subject.driver), ("plugin", "\(subject.plugin) \(subject.pluginVersion), \(subject.vendor), build \(subject.buildID)"),
       ("library", subject.library ?? "part of the tool"), ("SHA-256", subject.sha256 ?? ""), ("suite", "\(report.suiteVersion), specs \(report.specHash)"),
@@ -45,8 +45,10 @@ public enum HTMLReport {
     return page("Conformance of \(subject.device)", isGood: report.conformant, verdict: report.verdict, """
       <table>\(rows.map { "<tr><th>\(e($0.0))</th><td>\(e($0.1))</td></tr>" }.joined())</table>
       <h2>Largest error as a fraction of its bound</h2>
-      <p><small>By operator and the formats of its operands. A number up to 1 is within the bound; ✕ counts failures; – is not supported.</small></p>
+      <p><small>By operator and the formats of its operands. A number up to 1 is within the bound; ✕ counts faults; ○ counts required cases that are refused; – is not supported.</small></p>
       \(map(report))
+      \(missing.isEmpty ? "" : "<h2>\(report.results.count(where: \.isMissing)) required cases not implemented yet</h2>")
+      \(missing.map { gap($0) }.joined(separator: "\n"))
       <h2>\(bad.isEmpty ? "No failures" : "\(bad.count) failures")</h2>
       \(bad.prefix(500).map { failure($0, report) }.joined(separator: "\n"))
       \(bad.count > 500 ? "<p>… and \(bad.count - 500) more; the JSON report has all.</p>" : "")
@@ -54,11 +56,16 @@ public enum HTMLReport {
       """)
   }
 
+  private static func gap(_ gap: Report.Missing) -> String {
+    let parts = gap.partly.map { "\(e($0.op)): \($0.count), such as <code>\(e($0.example))</code>" }
+    return "<p><b>\(e(gap.reason))</b><br>" + ((gap.wholly.isEmpty ? [] : [e(gap.wholly.joined(separator: ", "))]) + parts).joined(separator: "<br>") + "</p>"
+  }
+
   private static func failure(_ result: CaseResult, _ report: Report) -> String {
     var text = "<div class=\"failure\"><b>\(e(result.outcome.rawValue.uppercased()))</b>\(result.fault.map { " (\(e($0)))" } ?? "") <code>\(e(result.id))</code>"
     if let message = result.message { text += "<br>\(e(message))" }
     if let bad = result.firstBad { text += "<br>\(e(bad.output))[\(bad.index)]: \(bad.actual), expected \(bad.expected) ± \(bad.bound)" }
-    return text + "<br><code>backplane conform replay --device \(e(report.subject.device)) '\(e(result.id))'</code></div>"
+    return text + "<br><code>backplane conform replay '\(e(result.id))' \(e(report.target))</code></div>"
   }
 
   /// The formats of a case's operands, in the order in which they stand, without repeats.
@@ -86,8 +93,9 @@ public enum HTMLReport {
     let order = ElementFormat.all.map(\.name).filter(columns.contains) + (columns.contains("other") ? ["other"] : [])
     func cell(_ results: [CaseResult]?) -> String {
       guard let results else { return "<td></td>" }
-      let failures = results.count(where: \.isBad)
+      let failures = results.count(where: \.isWrong), gaps = results.count(where: \.isMissing)
       if failures > 0 { return "<td class=\"x\" title=\"\(failures) of \(results.count) cases failed\">✕ \(failures)</td>" }
+      if gaps > 0 { return "<td class=\"none\" title=\"\(gaps) of \(results.count) cases are required and refused\">○ \(gaps)</td>" }
       let passed = results.filter { $0.outcome == .pass }
       guard !passed.isEmpty else { return "<td class=\"none\" title=\"\(results.count) cases\">–</td>" }
       let worst = passed.map(\.maxRatio).max()!

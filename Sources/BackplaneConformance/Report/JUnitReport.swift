@@ -8,7 +8,7 @@ public enum JUnitReport {
     var text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"conform \(escape(report.subject.device))\" tests=\"\(report.results.count)\" "
       + "failures=\"\(report.results.count { $0.isBad })\" time=\"\(report.seconds)\">\n"
     for (op, results) in suites {
-      let skipped = results.count { !$0.isBad && ($0.outcome == .unsupported || $0.outcome == .waived) }
+      let skipped = results.count(where: isSkipped)
       text += "  <testsuite name=\"\(escape(op))\" tests=\"\(results.count)\" failures=\"\(results.count { $0.isBad })\" skipped=\"\(skipped)\" "
         + "time=\"\(results.reduce(0) { $0 + $1.milliseconds } / 1000)\">\n"
       for result in results {
@@ -16,7 +16,7 @@ public enum JUnitReport {
         let message = escape(result.message ?? result.outcome.rawValue)
         if result.isBad {
           text += "><failure type=\"\(escape(result.fault ?? result.outcome.rawValue))\" message=\"\(message)\"/></testcase>\n"
-        } else if result.outcome == .unsupported || result.outcome == .waived {
+        } else if isSkipped(result) {
           text += "><skipped message=\"\(message)\"/></testcase>\n"
         } else {
           text += "/>\n"
@@ -26,6 +26,8 @@ public enum JUnitReport {
     }
     return text + "</testsuites>\n"
   }
+
+  private static func isSkipped(_ result: CaseResult) -> Bool { !result.isBad && [.unsupported, .unmapped, .waived].contains(result.outcome) }
 
   static func escape(_ text: String) -> String {
     var escaped = ""

@@ -44,8 +44,51 @@ public struct Report: Codable, Sendable {
   public var verdict: String {
     let what = (claimedOnly ?? false ? "what it claims of " : "") + (ops.isEmpty ? level : ops.joined(separator: ", "))
     let waived = counts["waived"] ?? 0
-    return conformant ? "conformant: \(what) (\(size))" + (waived > 0 ? " with \(waived) waivers" : "") : "NOT conformant: \(what) (\(size))"
+    if conformant { return "conformant: \(what) (\(size))" + (waived > 0 ? " with \(waived) waivers" : "") }
+    return "NOT conformant: \(what) (\(size)): \(results.count(where: \.isWrong)) wrong, \(results.count(where: \.isMissing)) not implemented yet"
   }
+
+  /// What the plugin's level requires and the plugin refuses, by the plugin's reason.
+  public struct Missing: Sendable {
+    public let reason: String
+    /// Operators that have no case at all that passes.
+    public var wholly: [String] = []
+    /// Operators of which some cases pass, with the first case that is refused and how many are.
+    public var partly: [(op: String, example: String, count: Int)] = []
+  }
+
+  /// Operators of which every required case passes.
+  public var implemented: [String] { operators.filter { op in !results.contains { $0.subject == op && $0.isBad } && passes(op) } }
+
+  public var missing: [Missing] {
+    var found: [Missing] = []
+    for result in results where result.isMissing {
+      // A relation that cannot be tried says nothing that the operator's own cases do not say.
+      if result.op == "metamorphic", results.contains(where: { $0.op == result.subject && $0.isMissing }) { continue }
+      let reason = result.op == "metamorphic" ? "needed for a relation between results" : String((result.message ?? "no reason").trimmingPrefix("no: "))
+      let k = found.firstIndex { $0.reason == reason } ?? found.count
+      if k == found.count { found.append(Missing(reason: reason)) }
+      let op = result.subject
+      if !passes(op) {
+        if !found[k].wholly.contains(op) { found[k].wholly.append(op) }
+      } else if let p = found[k].partly.firstIndex(where: { $0.op == op }) {
+        found[k].partly[p].count += 1
+      } else {
+        found[k].partly.append((op, result.id, 1))
+      }
+    }
+    return found
+  }
+
+  private func passes(_ op: String) -> Bool { results.contains { $0.op == op && $0.outcome == .pass } }
+  private var operators: [String] {
+    var names: [String] = []
+    for result in results where result.id.contains("=") && names.last != result.op { names.append(result.op) }
+    return names
+  }
+
+  /// The words that name the plugin on a command line: its library, or its device where it is no library.
+  public var target: String { subject.library ?? "--device \(subject.device)" }
 
   public func json() throws -> Data {
     let encoder = JSONEncoder()

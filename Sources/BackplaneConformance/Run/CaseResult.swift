@@ -1,6 +1,6 @@
 /// How a case went.
 public struct CaseResult: Codable, Sendable {
-  public enum Outcome: String, Codable, Sendable, CaseIterable { case pass, fail, unsupported, waived, crashed, hung, error }
+  public enum Outcome: String, Codable, Sendable, CaseIterable { case pass, fail, unsupported, waived, crashed, hung, error, unmapped }
 
   public struct Mismatch: Codable, Sendable {
     public var output: String
@@ -28,15 +28,23 @@ public struct CaseResult: Codable, Sendable {
   public var declares: [String] = []
   public var milliseconds = 0.0
   public var waiver: String?
+  /// Of a test vector of ONNX.
+  public var vector: ONNXVectors.Comparison?
 
   public init(id: String, outcome: Outcome, fault: String? = nil, message: String? = nil) {
     (self.id, self.outcome, self.fault, self.message) = (id, outcome, fault, message)
   }
 
-  public var isBad: Bool { [.fail, .crashed, .hung, .error].contains(outcome) || (outcome == .unsupported && required) }
+  public var isBad: Bool { isWrong || isMissing }
+  /// The plugin does what it must not.
+  public var isWrong: Bool { [.fail, .crashed, .hung, .error].contains(outcome) }
+  /// The plugin refuses what its level requires: not implemented yet.
+  public var isMissing: Bool { outcome == .unsupported && required }
 
   /// The operator or pseudo-operator.
   public var op: String { String(id.prefix { $0 != "/" }) }
+  /// The operator that the case is about; of a metamorphic relation, its operator.
+  var subject: String { op == "metamorphic" ? String(id.split(separator: "/").dropFirst().first ?? "") : op }
 
   /// Numbers that JSON can say.
   mutating func makeFinite() {

@@ -10,12 +10,17 @@ public protocol CaseExecutor: AnyObject {
 /// Runs cases in this process: fast, but a plugin that crashes takes the run with it.
 public final class InProcessExecutor: CaseExecutor {
   private let device: Device
+  private let vectors: ONNXVectors?
 
-  public init(_ device: Device) { self.device = device }
+  /// - Parameter vectors: Where cases that begin with `onnx/` are.
+  public init(_ device: Device, vectors: ONNXVectors? = nil) { (self.device, self.vectors) = (device, vectors) }
 
   public func run(_ id: String) -> CaseResult {
     if id.hasPrefix("behaviour/") { return BehaviourTests.run(id, device) }
     if id.hasPrefix("metamorphic/") { return MetamorphicTests.run(id, device) }
+    if id.hasPrefix("onnx/") {
+      return vectors?.run(id, device) ?? CaseResult(id: id, outcome: .error, message: "the folder of ONNX's tests is not given: --onnx FOLDER")
+    }
     do throws(BackplaneError) {
       return CaseRunner(device).run(try CaseID(id))
     } catch {

@@ -6,12 +6,13 @@ import Synchronization
 
 let conformCommand = Command(
   name: "conform", summary: "Prove a plugin right: every case of the specs, judged by derived bounds",
-  positionals: ["[PLUGIN|replay CASE|diff A B|verify REPORT|mutation]", "[…]", "[…]"],
+  positionals: ["[PLUGIN|replay CASE [PLUGIN]|diff A B|verify REPORT|mutation]", "[…]", "[…]"],
   options: [
     SharedOptions.device, Option("level", "LEVEL", "core, llm (default) or vision"),
     Option("op", "NAME", "only this operator; may be given again, or several with commas"),
     Option("case", "PATTERN", "only cases whose ID is this, * standing for anything"),
     Option("quick", nil, "the few cases that cover most"), Option("full", nil, "every pair of what varies, eight times with other partners"),
+    Option("onnx", "FOLDER", "instead of the suite: ONNX's operator tests, folders with model.onnx and test_data_set_0"),
     Option("claimed", nil, "judge what the device says yes to: a refusal with a reason is counted, not held against it"),
     Option("in-process", nil, "without child processes: a crash ends the run"),
     Option("jobs", "N", "child processes at a time (default: the processors of this machine)"),
@@ -37,9 +38,10 @@ let conformCommand = Command(
 
 /// What `conform` starts to run cases in. Not for people.
 let conformChildCommand = Command(
-  name: "conform-child", summary: "Answer cases on standard input", positionals: ["[PLUGIN]"], options: [SharedOptions.device] + SharedOptions.runtime
+  name: "conform-child", summary: "Answer cases on standard input", positionals: ["[PLUGIN]"],
+  options: [SharedOptions.device, Option("onnx", "FOLDER", "where ONNX's tests are")] + SharedOptions.runtime
 ) { arguments in
-  ChildLoop.run { InProcessExecutor(try ConformTarget(arguments).device()) }
+  ChildLoop.run { InProcessExecutor(try ConformTarget(arguments).device(), vectors: ConformVerbs.vectors(arguments)) }
   return .success
 }
 
@@ -48,8 +50,8 @@ enum ConformVerbs {
     let size = size(arguments)
     let mutation = try arguments["mutation"].map { try readMutation($0) }
     guard let level = OperatorSpec.Level(rawValue: arguments["level"] ?? "llm") else { throw UsageError("--level is core, llm or vision") }
-    let ops = try operators(arguments)
-    var ids = Suite.ids(level: level, ops: ops, size: size)
+    let ops = try operators(arguments), vectors = vectors(arguments)
+    var ids = try vectors?.ids() ?? Suite.ids(level: level, ops: ops, size: size)
     if let pattern = arguments["case"] { ids = ids.filter { Waivers.matches(pattern, $0) } }
     if arguments.has("list") { for id in ids { print(id) }; return .success }
     guard !ids.isEmpty else { throw UsageError("there are no such cases") }
@@ -66,11 +68,12 @@ enum ConformVerbs {
     waivers?.apply(to: &results, today: Waivers.day())
     var report = Report(device, level: level, size: size, ops: ops, results: results, started: began,
                         seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18)
+    if vectors != nil { (report.size, report.ops) = ("vectors", ["ONNX"]) }
     report.claimedOnly = isClaimedOnly ? true : nil
     if let file = arguments["json"] { try write(report.json(), to: file) }
     if let file = arguments["junit"] { try write(Data(JUnitReport.text(report).utf8), to: file) }
     if let file = arguments["html"] { try write(Data(HTMLReport.text(report, mutation: mutation).utf8), to: file) }
-    ConformText.print(report)
+    if vectors == nil { ConformText.print(report) } else { ConformText.printVectors(report) }
     return report.conformant ? .success : .checkFailed
   }
 
@@ -79,8 +82,16 @@ enum ConformVerbs {
   /// What `--op` names.
   static func operators(_ arguments: Arguments, beside others: [String] = []) throws -> [String] {
     let ops = arguments.all("op").flatMap { $0.split(separator: ",").map(String.init) }
-    if let unknown = ops.first(where: { OperatorSpec.named($0) == nil && !others.contains($0) }) { throw UsageError("no operator '\(unknown)'") }
+    if let unknown = ops.first(where: { OperatorSpec.named($0) == nil && !others.contains($0) }) {
+      let near = OperatorSpec.all.map(\.name).min { distance($0, unknown) < distance($1, unknown) }!
+      throw UsageError("no operator '\(unknown)'; did you mean '\(near)'? (`backplane ops` lists them)")
+    }
     return ops
+  }
+
+  /// The tests that `--onnx` names.
+  static func vectors(_ arguments: Arguments) -> ONNXVectors? {
+    arguments["onnx"].map { ONNXVectors(folder: URL(fileURLWithPath: $0).standardizedFileURL.path) }
   }
 
   static func write(_ data: Data, to path: String) throws {
@@ -95,7 +106,7 @@ enum ConformVerbs {
     let progress = ConformProgress(total: ids.count)
     defer { Terminal.progress("") }
     if arguments.has("in-process") {
-      let executor = InProcessExecutor(device)
+      let executor = InProcessExecutor(device, vectors: vectors(arguments))
       return ids.map { id in
         let result = executor.run(id)
         progress.show(result)
@@ -119,10 +130,10 @@ enum ConformVerbs {
   // MARK: replay
 
   static func replay(_ arguments: Arguments) throws -> ExitCode {
-    guard arguments.positionals.count == 2 else { throw UsageError("conform replay takes the ID of a case") }
+    guard arguments.positionals.count > 1 else { throw UsageError("conform replay takes the ID of a case, and a plugin as conform does") }
     let text = arguments.positionals[1]
-    let device = try ConformTarget(arguments, plugin: nil).device()
-    guard !text.hasPrefix("behaviour/"), !text.hasPrefix("metamorphic/") else { return show(InProcessExecutor(device).run(text)) }
+    let device = try ConformTarget(arguments, plugin: arguments.positionals.count > 2 ? arguments.positionals[2] : nil).device()
+    if ["behaviour/", "metamorphic/", "onnx/"].contains(where: text.hasPrefix) { return show(InProcessExecutor(device, vectors: vectors(arguments)).run(text)) }
     let id = try CaseID(text)
     let folder = arguments["output"] ?? "."
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -150,6 +161,10 @@ enum ConformVerbs {
     print("\(result.outcome.rawValue.uppercased())\(result.fault.map { " (\($0))" } ?? "")  \(result.id)")
     if let message = result.message { print(message) }
     if let bad = result.firstBad { print("first bad element: \(bad.output)[\(bad.index)] = \(bad.actual), expected \(bad.expected) ± \(bad.bound)") }
+    if let vector = result.vector {
+      print("nodes: \(vector.nodes.joined(separator: ", ")); beside ONNX \(vector.byPackageRule) of the package's tolerance"
+        + (vector.byBound.map { ", \($0) of the bound" } ?? ""))
+    }
     print("\(result.elements) elements, worst error \(result.maxRatio) of the bound, \(Terminal.rounded(result.milliseconds, 2)) ms"
       + (result.declares.isEmpty ? "" : "; declares \(result.declares.joined(separator: ", "))"))
     return result.isBad ? .checkFailed : .success
@@ -241,6 +256,7 @@ struct ConformTarget: Sendable {
     var words = ["conform-child"]
     if let plugin { words.append(plugin) }
     if let device = arguments["device"] { words += ["--device", device] }
+    if let folder = arguments["onnx"] { words += ["--onnx", folder] }
     // Two threads: loops are shared out, and children do not fight for processors.
     words += ["--threads", arguments["threads"] ?? "2"]
     for path in arguments.all("plugin") { words += ["--plugin", path] }
@@ -272,37 +288,5 @@ final class ConformProgress: @unchecked Sendable {
     let seconds = Double((now - start).components.seconds) + Double((now - start).components.attoseconds) / 1e18
     let left = seconds / Double(done) * Double(total - done)
     Terminal.progress("\(done)/\(total)  \(bad) bad, \(unsupported) unsupported  \(Int(left.rounded())) s left  \(result.op)")
-  }
-}
-
-/// A report for people.
-enum ConformText {
-  static func print(_ report: Report) {
-    var rows: [(op: String, results: [CaseResult])] = []
-    for result in report.results {
-      if rows.last?.op == result.op { rows[rows.count - 1].results.append(result) } else { rows.append((result.op, [result])) }
-    }
-    Swift.print("\(report.subject.device): \(report.subject.name), \(report.subject.plugin) \(report.subject.pluginVersion); suite \(report.suiteVersion), specs \(report.specHash)")
-    Swift.print("")
-    Swift.print(pad("operator", 20) + padLeft("cases", 7) + padLeft("pass", 7) + padLeft("no", 6) + padLeft("bad", 6) + padLeft("worst/bound", 13) + padLeft("Q", 8) + padLeft("s", 8))
-    for (op, results) in rows {
-      let bad = results.count { $0.isBad }
-      let worst = results.filter { $0.outcome == .pass }.map(\.maxRatio).max() ?? 0
-      let q = results.filter { $0.outcome == .pass }.compactMap(\.q).max()
-      let line = pad(op, 20) + padLeft("\(results.count)", 7) + padLeft("\(results.count { $0.outcome == .pass })", 7)
-        + padLeft("\(results.count { $0.outcome == .unsupported && !$0.isBad })", 6) + padLeft("\(bad)", 6) + padLeft(Terminal.rounded(worst, 3), 13)
-        + padLeft(q.map { Terminal.rounded($0, 2) } ?? "", 8) + padLeft(Terminal.rounded(results.reduce(0) { $0 + $1.milliseconds } / 1000, 1), 8)
-      Swift.print(bad > 0 ? Terminal.paint(line, .red) : line)
-    }
-    let bad = report.results.filter(\.isBad)
-    Swift.print("")
-    for result in bad.prefix(30) {
-      Swift.print(Terminal.paint("\(result.outcome.rawValue.uppercased())\(result.fault.map { " (\($0))" } ?? "")", .red) + " \(result.id)")
-      if let message = result.message { Swift.print("  \(message)") }
-    }
-    if bad.count > 30 { Swift.print("… and \(bad.count - 30) more (--json FILE has all)") }
-    Swift.print("\(report.results.count) cases in \(Terminal.rounded(report.seconds, 1)) s: "
-      + report.counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
-    Swift.print(Terminal.paint(report.verdict, report.conformant ? .green : .red))
   }
 }

@@ -91,7 +91,7 @@ enum MutationText {
     if isVerbose { table("operator", report.operators, report) }
     for rule in report.rules {
       Swift.print("\(pad(rule.title, 15)) finds \(rule.killed) of \(rule.total) faults of operators, rejects \(rule.falseAlarms.count) of \(rule.falseAlarms.variants) correct variants"
-        + (rule.rejectedCases > 0 ? ", and the kernels without a fault on \(rule.rejectedCases) cases" : ""))
+        + (rule.rejectedCases.isEmpty ? "" : ", and the kernels without a fault on \(rule.rejectedCases.count) cases"))
     }
     if !report.rules.isEmpty { Swift.print("") }
     if isVerbose {

@@ -23,6 +23,7 @@ let opsCommand = Command(
     }]))
     return .success
   }
+  if specs.count == 1 { for line in specs[0].lines { print(line) } }
   let width = (rows.map(\.0.name.count).max() ?? 0) + 2
   print(pad("", width) + devices.map { pad($0.id, 14) }.joined())
   for (spec, cells) in rows {
@@ -108,5 +109,18 @@ enum SupportProbe {
       case .formula: 256
       }
     }
+  }
+}
+
+extension OperatorSpec {
+  /// What an operator takes, gives and means, for people.
+  fileprivate var lines: [String] {
+    func operand(_ o: Operand) -> String {
+      let formats = o.formatOf.map { "as \($0)" } ?? o.formatAttribute.map { "as attribute \($0) says" } ?? o.formats.map(\.name).joined(separator: " ")
+      return "  \(pad(o.name, 16))[\(o.shape)]  \(formats)" + (o.isOptional ? "  (optional)" : "") + (o.isVariadic ? "  (one or more)" : "")
+    }
+    return ["\(name): \(summary)"] + ["inputs"] + inputs.map(operand) + ["outputs"] + outputs.map(operand)
+      + (attributes.isEmpty ? [] : ["attributes"]) + attributes.map { "  \(pad($0.name, 16))\($0.type.rawValue)" + ($0.isRequired ? ", required" : "") }
+      + ["meaning"] + semantics.map { "  " + $0 } + constraints.map { "  \($0.label): \($0.text)" } + [""]
   }
 }
