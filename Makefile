@@ -13,7 +13,7 @@ PYTHON ?= python3
 MODEL = build/models/gemma-3-270m-q4_k_m.gguf
 
 # The plugins of this package: what is built, and what goes into a bundle.
-PLUGINS = BackplaneCPU BackplaneOpenCL BackplaneNPUStub
+PLUGINS = BackplaneCPU BackplaneOpenCL BackplaneNPUStub BackplaneVulkan
 
 .PHONY: help deps build demo test onnx-vectors bundle sanitize generate check-generated format bench model clean
 

@@ -38,6 +38,7 @@ let package = Package(
     .library(name: "BackplaneCPU", type: .dynamic, targets: ["BackplaneCPU"]),
     .library(name: "BackplaneNPUStub", type: .dynamic, targets: ["BackplaneNPUStub"]),
     .library(name: "BackplaneOpenCL", type: .dynamic, targets: ["BackplaneOpenCL"]),
+    .library(name: "BackplaneVulkan", type: .dynamic, targets: ["BackplaneVulkan"]),
     .executable(name: "backplane", targets: ["backplane-cli"]),
     .executable(name: "backplane-probe", targets: ["backplane-probe"]),
   ],
@@ -70,6 +71,8 @@ let package = Package(
     plugin("BackplaneNPUStub", path: "Plugins/NPUStub", ["NPUStubEngine", "BackplanePluginKit", "BackplaneABI"]),
     .target(name: "OpenCLKernels", path: "Kernels/OpenCL/host", publicHeadersPath: "include", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     plugin("BackplaneOpenCL", path: "Plugins/OpenCL", ["OpenCLKernels", "BackplaneKernelKit", "BackplanePluginKit", "BackplaneABI"]),
+    .target(name: "VulkanKernels", path: "Kernels/Vulkan/host", publicHeadersPath: "include", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
+    plugin("BackplaneVulkan", path: "Plugins/Vulkan", ["VulkanKernels", "BackplaneKernelKit", "BackplanePluginKit", "BackplaneABI"]),
     // Tests.
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
     // Stands in for malloc in the test executable, to count allocations.
@@ -94,6 +97,7 @@ let package = Package(
     tests("ARMKernelTests", ["BackplaneConformance", "BackplaneReference", "BackplaneCore", "BackplaneABI"]),
     tests("MutantTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Mutant with cc
     tests("NPUStubTests", ["BackplaneModels", "BackplaneConformance", "BackplaneRuntime", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // opens the plugins with dlopen
+    tests("VulkanTests", []),  // runs the tool, which opens the plugin
     tests("EvilTests", ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Evil with cc
   ],
   cLanguageStandard: .gnu2x

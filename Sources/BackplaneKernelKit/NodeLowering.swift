@@ -134,7 +134,9 @@ final class NodeLowering {
       let standard = traits.isCPU ? parameter.onCPU : parameter.onGPU
       constants[parameter.name] = .int(chosen[parameter.name] ?? traits.overrides["\(variant.name).\(parameter.name)"] ?? standard)
     }
-    constants["operator"] = .string(variant.operators.first { identifier($0) == node.op } ?? "")
+    let name = variant.operators.first { identifier($0) == node.op } ?? ""
+    constants["operator"] = .string(name)
+    constants["own_operator"] = .string("op_" + name)
     constants["cpu"] = .int(traits.isCPU ? 1 : 0)
     return FormulaScope(operands: operands, constants: constants, table: table, features: traits.features, attributes: node.attributes)
   }

@@ -25,12 +25,13 @@ private let allowed: [String: Set<String>] = [
   "Plugins/CPU": ["CPUKernels", "BackplanePluginKit", "BackplaneABI"],
   "Plugins/NPUStub": ["NPUStubEngine", "BackplanePluginKit", "BackplaneABI"],
   "Plugins/OpenCL": ["OpenCLKernels", "BackplaneKernelKit", "BackplanePluginKit", "BackplaneABI"],
+  "Plugins/Vulkan": ["VulkanKernels", "BackplaneKernelKit", "BackplanePluginKit", "BackplaneABI"],
 ]
 
 /// Modules that must not need Foundation: they run where it is not, or in every plugin.
 private let withoutFoundation: Set<String> = [
   "Sources/BackplaneCore", "Sources/BackplanePlanner", "Sources/BackplanePluginKit", "Plugins/CPU",
-  "Sources/BackplaneKernelKit", "Plugins/OpenCL", "Plugins/TemplateSwift",
+  "Sources/BackplaneKernelKit", "Plugins/OpenCL", "Plugins/Vulkan", "Plugins/TemplateSwift",
 ]
 
 private func files(below folder: String, ending suffixes: [String]) -> [URL] {
@@ -53,8 +54,8 @@ private func imports(of file: URL) throws -> [String] {
   @Test(arguments: allowed.keys.sorted()) func everyImportIsAllowed(folder: String) throws {
     let sources = files(below: folder, ending: ["swift"])
     #expect(!sources.isEmpty, "\(folder) has no sources: is the table of this test stale?")
-    let ours = Set(allowed.keys.map { String($0.split(separator: "/")[1]) })
-      .union(["CPUKernels", "OpenCLKernels", "NPUStubEngine", "BackplaneABI", "BackplaneCPU", "BackplaneOpenCL", "BackplaneTemplates"])
+    let devices = ["CPUKernels", "OpenCLKernels", "VulkanKernels", "NPUStubEngine", "BackplaneCPU", "BackplaneOpenCL", "BackplaneVulkan", "BackplaneTemplates"]
+    let ours = Set(allowed.keys.map { String($0.split(separator: "/")[1]) }).union(devices).union(["BackplaneABI"])
     for source in sources {
       for module in try imports(of: source) where ours.contains(module) {
         #expect(allowed[folder]!.contains(module), "\(source.lastPathComponent) in \(folder) imports \(module)")

@@ -1,22 +1,22 @@
 // Functions of two elements with broadcasting. A work item computes CHUNK neighbours of one run of the walk.
 //
 // T         format: f32, f16, bf16 (computed in f32) or i32 (wrapping)
-// FUNCTION  the operator
+// FUNCTION  op_ and the operator (names of OpenCL C's own functions may be macros)
 #include "shared/values.cl"
 
 #define APPLY(name, a, b) JOIN(apply_, name)(a, b)
-#define apply_add(a, b) ((a) + (b))
-#define apply_sub(a, b) ((a) - (b))
-#define apply_mul(a, b) ((a) * (b))
+#define apply_op_add(a, b) ((a) + (b))
+#define apply_op_sub(a, b) ((a) - (b))
+#define apply_op_mul(a, b) ((a) * (b))
 #if IS_INT
-inline int apply_div(int a, int b) { return b == 0 ? 0 : b == -1 ? (int)(0u - (uint)a) : a / b; }
-#define apply_max(a, b) max(a, b)
-#define apply_min(a, b) min(a, b)
+inline int apply_op_div(int a, int b) { return b == 0 ? 0 : b == -1 ? (int)(0u - (uint)a) : a / b; }
+#define apply_op_max(a, b) max(a, b)
+#define apply_op_min(a, b) min(a, b)
 #else
-#define apply_div(a, b) ((a) / (b))
-#define apply_max(a, b) select(b, a, isnan(a) | isgreater(a, b))
-#define apply_min(a, b) select(b, a, isnan(a) | isless(a, b))
-#define apply_pow(a, b) pow(a, b)
+#define apply_op_div(a, b) ((a) / (b))
+#define apply_op_max(a, b) select(b, a, isnan(a) | isgreater(a, b))
+#define apply_op_min(a, b) select(b, a, isnan(a) | isless(a, b))
+#define apply_op_pow(a, b) pow(a, b)
 #endif
 
 kernel void binary(OUT(y), IN(a), IN(b), const int8 extents, const long8 y_steps, const long8 a_steps, const long8 b_steps) {

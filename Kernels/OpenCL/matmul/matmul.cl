@@ -40,7 +40,7 @@ DEFINE_ACTIVATION(ACTIVATION, float)
     float16 part[ROWS][COLUMNS];                                                                                          \
     for (int r = 0; r < ROWS; r++)                                                                                        \
       for (int c = 0; c < COLUMNS; c++) part[r][c] = 0;                                                                   \
-    for (int run = get_local_id(0); run < k / 16; run += GROUP)                                                           \
+    _Pragma("unroll 2") for (int run = get_local_id(0); run < k / 16; run += GROUP) /* two runs share a block's scale */  \
       ADD_PRODUCTS(ROW16(A, a + min(r, rows - 1) * a_row, 16 * run, a_k), WEIGHT16(format, b + min(c, columns - 1) * b_row, run, b_k))                    \
     REST_OF_ROW(format)                                                                                                   \
     for (int r = 0; r < ROWS; r++)                                                                                        \

@@ -1,34 +1,34 @@
 // Reductions over any axes, and running sums along one. A group of work items computes one element of the result (reduce) or one line (cumsum).
 //
-// X  format; FUNCTION sum, mean, max, min, prod, l2
+// X  format; FUNCTION the operator
 #include "shared/rows.cl"
 
-#define function_sum 0
-#define function_mean 1
-#define function_max 2
-#define function_min 3
-#define function_prod 4
-#define function_l2 5
+#define function_reduce_sum 0
+#define function_reduce_mean 1
+#define function_reduce_max 2
+#define function_reduce_min 3
+#define function_reduce_prod 4
+#define function_reduce_l2 5
 #define KIND JOIN(function_, FUNCTION)
 
 inline float combine(float a, float b) {
-#if KIND == function_max
+#if KIND == function_reduce_max
   return larger(a, b);
-#elif KIND == function_min
+#elif KIND == function_reduce_min
   return isnan(a) || a < b ? a : b;
-#elif KIND == function_prod
+#elif KIND == function_reduce_prod
   return a * b;
-#elif KIND == function_l2
+#elif KIND == function_reduce_l2
   return fma(b, b, a);
 #else
   return a + b;
 #endif
 }
-#if KIND == function_max
+#if KIND == function_reduce_max
 #define EMPTY -INFINITY
-#elif KIND == function_min
+#elif KIND == function_reduce_min
 #define EMPTY INFINITY
-#elif KIND == function_prod
+#elif KIND == function_reduce_prod
 #define EMPTY 1
 #else
 #define EMPTY 0
@@ -36,7 +36,7 @@ inline float combine(float a, float b) {
 
 #ifndef IS_CUMSUM
 #if GROUP > 1
-inline float join(float a, float b) { return KIND == function_l2 ? a + b : combine(a, b); }
+inline float join(float a, float b) { return KIND == function_reduce_l2 ? a + b : combine(a, b); }
 DEFINE_GROUP(group_join, join)
 #endif
 
@@ -57,12 +57,12 @@ kernel void reduce(OUT(y), IN(x), const int8 extents, const long8 y_steps, const
       for (long j = run & ~15l; j < run; j++) part[j & 15] = combine(part[j & 15], LOAD(X)(line + j * step));
   }
   float result = part[0];
-  for (int k = 1; k < 16; k++) result = KIND == function_l2 ? result + part[k] : combine(result, part[k]);
+  for (int k = 1; k < 16; k++) result = KIND == function_reduce_l2 ? result + part[k] : combine(result, part[k]);
 #if GROUP > 1
   result = group_join(result, group_memory);
 #endif
-  if (KIND == function_mean) result /= count;
-  if (KIND == function_l2) result = sqrt(result);
+  if (KIND == function_reduce_mean) result /= count;
+  if (KIND == function_reduce_l2) result = sqrt(result);
   if (get_local_id(0) == 0) STORE(X)(AT(y) + offset_of(index, extents, y_steps), result);
 }
 

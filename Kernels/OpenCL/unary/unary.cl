@@ -1,39 +1,39 @@
 // Functions of one element. A work item computes CHUNK neighbours of one run of the walk.
 //
 // T         format: f32, f16, bf16, computed in f32
-// FUNCTION  the operator; p and q are its attributes
+// FUNCTION  op_ and the operator (names of OpenCL C's own functions may be macros); p and q are its attributes
 #include "shared/values.cl"
 #include "shared/activations.cl"
 
-#define define_abs(V) inline V abs_##V(V x, float p, float q) { return fabs(x); }
-#define define_neg(V) inline V neg_##V(V x, float p, float q) { return -x; }
-#define define_square(V) inline V square_##V(V x, float p, float q) { return x * x; }
-#define define_sqrt(V) inline V sqrt_##V(V x, float p, float q) { return sqrt(x); }
-#define define_rsqrt(V) inline V rsqrt_##V(V x, float p, float q) { return rsqrt(x); }
-#define define_reciprocal(V) inline V reciprocal_##V(V x, float p, float q) { return 1 / x; }
-#define define_exp(V) inline V exp_##V(V x, float p, float q) { return exp(x); }
-#define define_log(V) inline V log_##V(V x, float p, float q) { return log(x); }
-#define define_sin(V) inline V sin_##V(V x, float p, float q) { return sin(x); }
-#define define_cos(V) inline V cos_##V(V x, float p, float q) { return cos(x); }
-#define define_tanh(V) inline V tanh_##V(V x, float p, float q) { return tanh(x); }
-#define define_erf(V) inline V erf_##V(V x, float p, float q) { return erf(x); }
-#define define_floor(V) inline V floor_##V(V x, float p, float q) { return floor(x); }
-#define define_ceil(V) inline V ceil_##V(V x, float p, float q) { return ceil(x); }
-#define define_round(V) inline V round_##V(V x, float p, float q) { return rint(x); }
-#define define_sign(V) inline V sign_##V(V x, float p, float q) { return select(select(x, (V)-1, isless(x, (V)0)), (V)1, isgreater(x, (V)0)); }
-#define define_softplus(V) inline V softplus_##V(V x, float p, float q) { V e = log1p(exp(-fabs(x))); return select(e, x + e, isgreater(x, (V)0) | isnan(x)); }
-#define define_scale(V) inline V scale_##V(V x, float p, float q) { return x * p + q; }
-#define define_softcap(V) inline V softcap_##V(V x, float p, float q) { return p * tanh(x / p); }
-#define define_clip(V) inline V clip_##V(V x, float p, float q) { return select(fmin(fmax(x, (V)p), (V)q), x, isnan(x)); }
-#define define_elu(V) inline V elu_##V(V x, float p, float q) { return select(x, p * expm1(x), isless(x, (V)0)); }
-#define define_leaky_relu(V) inline V leaky_relu_##V(V x, float p, float q) { return select(x, p * x, isless(x, (V)0)); }
+#define define_op_abs(V) inline V op_abs_##V(V x, float p, float q) { return fabs(x); }
+#define define_op_neg(V) inline V op_neg_##V(V x, float p, float q) { return -x; }
+#define define_op_square(V) inline V op_square_##V(V x, float p, float q) { return x * x; }
+#define define_op_sqrt(V) inline V op_sqrt_##V(V x, float p, float q) { return sqrt(x); }
+#define define_op_rsqrt(V) inline V op_rsqrt_##V(V x, float p, float q) { return rsqrt(x); }
+#define define_op_reciprocal(V) inline V op_reciprocal_##V(V x, float p, float q) { return 1 / x; }
+#define define_op_exp(V) inline V op_exp_##V(V x, float p, float q) { return exp(x); }
+#define define_op_log(V) inline V op_log_##V(V x, float p, float q) { return log(x); }
+#define define_op_sin(V) inline V op_sin_##V(V x, float p, float q) { return sin(x); }
+#define define_op_cos(V) inline V op_cos_##V(V x, float p, float q) { return cos(x); }
+#define define_op_tanh(V) inline V op_tanh_##V(V x, float p, float q) { return tanh(x); }
+#define define_op_erf(V) inline V op_erf_##V(V x, float p, float q) { return erf(x); }
+#define define_op_floor(V) inline V op_floor_##V(V x, float p, float q) { return floor(x); }
+#define define_op_ceil(V) inline V op_ceil_##V(V x, float p, float q) { return ceil(x); }
+#define define_op_round(V) inline V op_round_##V(V x, float p, float q) { return rint(x); }
+#define define_op_sign(V) inline V op_sign_##V(V x, float p, float q) { return select(select(x, (V)-1, isless(x, (V)0)), (V)1, isgreater(x, (V)0)); }
+#define define_op_softplus(V) inline V op_softplus_##V(V x, float p, float q) { V e = log1p(exp(-fabs(x))); return select(e, x + e, isgreater(x, (V)0) | isnan(x)); }
+#define define_op_scale(V) inline V op_scale_##V(V x, float p, float q) { return x * p + q; }
+#define define_op_softcap(V) inline V op_softcap_##V(V x, float p, float q) { return p * tanh(x / p); }
+#define define_op_clip(V) inline V op_clip_##V(V x, float p, float q) { return select(fmin(fmax(x, (V)p), (V)q), x, isnan(x)); }
+#define define_op_elu(V) inline V op_elu_##V(V x, float p, float q) { return select(x, p * expm1(x), isless(x, (V)0)); }
+#define define_op_leaky_relu(V) inline V op_leaky_relu_##V(V x, float p, float q) { return select(x, p * x, isless(x, (V)0)); }
 #define define_unit(V) inline V unit_##V(V x) { return select(fmin(fmax(x, (V)0), (V)1), x, isnan(x)); }
-#define define_hardsigmoid(V) define_unit(V) inline V hardsigmoid_##V(V x, float p, float q) { return unit_##V(p * x + q); }
+#define define_op_hardsigmoid(V) define_unit(V) inline V op_hardsigmoid_##V(V x, float p, float q) { return unit_##V(p * x + q); }
 // Minus infinity times 0 would be no number; the limit is 0.
-#define define_hardswish(V)                                                                                               \
+#define define_op_hardswish(V)                                                                                               \
   define_unit(V)                                                                                                          \
-  inline V hardswish_##V(V x, float p, float q) { return select(x * unit_##V(x / 6 + 0.5f), (V)0, islessequal(x, (V)-3)); }
-#define define_relu_squared(V) define_relu(V) inline V relu_squared_##V(V x, float p, float q) { V r = relu_##V(x); return r * r; }
+  inline V op_hardswish_##V(V x, float p, float q) { return select(x * unit_##V(x / 6 + 0.5f), (V)0, islessequal(x, (V)-3)); }
+#define define_op_relu_squared(V) define_relu(V) inline V op_relu_squared_##V(V x, float p, float q) { V r = relu_##V(x); return r * r; }
 
 #if SHARED_FUNCTION  // of activations.cl: without attributes
 #define CALL(V, x) FUNCTION_OF(FUNCTION, V)(x)

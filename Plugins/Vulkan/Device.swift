@@ -1,0 +1,196 @@
+import BackplaneKernelKit
+import BackplanePluginKit
+import VulkanKernels
+
+/// Bytes of a launch's uniform block, and where in it the group counts lie.
+let blockBytes = 1024, countsOffset = 1008
+
+/// A physical device with a logical one of our own.
+final class Device: PluginDevice, @unchecked Sendable {
+  let facts: bp_vk_facts
+  let handle: OpaquePointer
+  let library: KernelLibrary
+  let traits: DeviceTraits
+  let pipelines: PipelineStore
+  let memoryPlan: MemoryPlan
+  private let cache: ProgramCache
+  /// Kernels that the stored pipeline cache has. Guarded by `cacheGuard`.
+  private var keptKernels = 0
+  private let cacheGuard = Monitor()
+  private let verdicts: VerdictMaker
+  private let instance: Instance
+  private let memory = RecordMemory()
+  private let description: bp_device_info
+  /// Guarded by `lossGuard`.
+  private var loss: PluginError?
+  private let lossGuard = Monitor()
+
+  init(_ instance: Instance, _ index: Int) throws(PluginError) {
+    guard index < instance.devices.count else { throw .invalid("device_open: device \(index) does not exist, there are \(instance.devices.count)") }
+    (self.instance, library, facts) = (instance, instance.library, instance.devices[index])
+    let missing = Device.missing(facts)
+    guard missing.isEmpty else {
+      throw PluginError(BP_E_UNSUPPORTED, "\(text(facts.name)) lacks \(missing.joined(separator: ", "))", reason: BP_REASON_FEATURE)
+    }
+    var facts = facts, opened: OpaquePointer?
+    cache = ProgramCache(instance.host, environment: "vulkan \(pluginVersion) \(text(facts.name)) \(text(facts.driver_info)) \(facts.driver_version) \(facts.cache_uuid)")
+    let stored = cache.find(Device.cacheName, "") ?? []
+    let status = bp_vk_device_open(instance.handle, UInt32(index), &facts, UInt32(blockBytes), stored, stored.count, &opened)
+    guard status >= 0, let opened else { throw failure(status, "vkCreateDevice") }
+    handle = opened
+    traits = Device.traits(facts)
+    memoryPlan = MemoryPlan(facts)
+    pipelines = PipelineStore(opened, instance.shaders)
+    verdicts = VerdictMaker(instance.library, traits, flushesSubnormals: facts.has(BP_VK_SUBNORMALS_PRESERVED) == false)
+    description = Device.describe(facts, index, memoryPlan, memory)
+    super.init(host: instance.host)
+  }
+
+  deinit {
+    pipelines.release()
+    bp_vk_device_close(handle)
+  }
+
+  /// What every kernel needs and this device does not have.
+  private static func missing(_ facts: bp_vk_facts) -> [String] {
+    let needed: [(Bool, String)] = [
+      (facts.has(BP_VK_VULKAN12), "Vulkan 1.2"), (facts.has_queue != 0, "a compute queue"), (facts.has(BP_VK_ADDRESS), "bufferDeviceAddress"),
+      (facts.has(BP_VK_TIMELINE), "timelineSemaphore"), (facts.has(BP_VK_INT64), "shaderInt64"), (facts.has(BP_VK_INT16), "shaderInt16"),
+      (facts.has(BP_VK_INT8), "shaderInt8"), (facts.has(BP_VK_STORAGE8), "storageBuffer8BitAccess"), (facts.has(BP_VK_STORAGE16), "storageBuffer16BitAccess"),
+      (facts.has(BP_VK_STANDARD_LAYOUT), "uniformBufferStandardLayout"), (facts.has(BP_VK_NAN_PRESERVED), "shaderSignedZeroInfNanPreserveFloat32"),
+    ]
+    return needed.filter { !$0.0 }.map(\.1)
+  }
+
+  private static func traits(_ facts: bp_vk_facts) -> DeviceTraits {
+    let names: [(bp_vk_feature, String)] = [
+      (BP_VK_FLOAT16, "float16"), (BP_VK_FLOAT64, "float64"), (BP_VK_SUBGROUP_ARITHMETIC, "subgroups"), (BP_VK_INTEGER_DOT, "integer_dot"),
+      (BP_VK_COOPERATIVE_MATRIX, "cooperative_matrix"),
+    ]
+    return DeviceTraits(
+      isCPU: facts.type == UInt32(VK_PHYSICAL_DEVICE_TYPE_CPU), features: Set(names.filter { facts.has($0.0) }.map(\.1)),
+      values: ["subgroup_size": Int(facts.subgroup_size), "local_memory": Int(facts.shared_bytes), "group_limit": Int(facts.group_invocations)])
+  }
+
+  private static func describe(_ facts: bp_vk_facts, _ index: Int, _ plan: MemoryPlan, _ memory: RecordMemory) -> bp_device_info {
+    func stored(_ string: String) -> bp_str {
+      bp_str(ptr: UnsafePointer(memory.copy(string.utf8.map { CChar(bitPattern: $0) })), len: UInt64(string.utf8.count))
+    }
+    func version(_ v: UInt32) -> String { "\(v >> 22).\(v >> 12 & 1023).\(v & 4095)" }
+    var info = bp_device_info()
+    info.kind = switch facts.type {
+    case UInt32(VK_PHYSICAL_DEVICE_TYPE_CPU): BP_KIND_CPU
+    case UInt32(VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU), UInt32(VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU): BP_KIND_GPU
+    default: BP_KIND_OTHER
+    }
+    info.index = UInt32(index)
+    info.name = stored(text(facts.name))
+    info.vendor = stored("0x" + String(facts.vendor, radix: 16))
+    info.driver = stored(text(facts.driver))
+    let details = text(facts.driver_info)
+    info.driver_version = stored(details.isEmpty ? version(facts.driver_version) : details)
+    info.uuid = facts.uuid
+    info.groups = BP_GROUP_BASE | BP_GROUP_QUEUES
+    info.n_queues = 4
+    info.timestamp_hz = facts.timestamp_period > 0 ? UInt64(1e9 / Double(facts.timestamp_period)) : 0
+    info.caps_epoch = 1
+    let types = plan.records(facts)
+    info.memory_types = bp_array(ptr: UnsafeRawPointer(memory.copy(types)), count: UInt32(types.count), stride: UInt32(MemoryLayout<bp_memory_type>.stride))
+    let properties = [("subgroup_size", Int64(facts.subgroup_size)), ("local_memory", Int64(facts.shared_bytes))].map { name, value in
+      var record = bp_attr()
+      record.h = head(bp_attr.self, BP_ST_ATTR)
+      (record.name, record.kind, record.i) = (identifier(name), BP_ATTR_I64, value)
+      return record
+    }
+    info.props = bp_array(ptr: UnsafeRawPointer(memory.copy(properties)), count: UInt32(properties.count), stride: UInt32(MemoryLayout<bp_attr>.stride))
+    return info
+  }
+
+  override func info(_ out: UnsafeMutablePointer<bp_device_info>) { writeRecord(description, to: out) }
+
+  // MARK: Capability
+
+  override func query(_ graph: UnsafePointer<bp_graph>?, _ out: UnsafeMutableRawPointer?, _ stride: UInt32, _ count: UInt32) throws(PluginError) {
+    // Guesses for placement.
+    let (launch, bytesPerNanosecond, multiplyAdds) = traits.isCPU ? (8000.0, 4.0, 4.0) : (5000.0, 100.0, 1000.0)
+    try verdicts.query(graph, out, stride, count) { bytes, work in launch + bytes / bytesPerNanosecond + work / multiplyAdds }
+  }
+
+  override func variants(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ out: UnsafeMutableRawPointer?, _ stride: UInt32,
+                         _ count: UnsafeMutablePointer<UInt32>?) throws(PluginError) -> bp_status {
+    try verdicts.variants(graph, node, out, stride, count)
+  }
+
+  override func link(_ mem: UInt32, _ peer: UnsafePointer<bp_device_info>?, _ peerMemory: UInt32, _ out: UnsafeMutablePointer<bp_link>?) throws(PluginError) {
+    guard Int(mem) < memoryPlan.types.count, let peer, let out else { throw .invalid("link: memory \(mem) or an argument is missing") }
+    let info = readRecord(peer, zero: bp_device_info())
+    let types = try info.memory_types.records(zero: bp_memory_type(), named: "memory types")
+    guard let type = types.first(where: { $0.index == peerMemory }) else { throw .invalid("link: the peer has no memory type \(peerMemory)") }
+    var link = bp_link()
+    let visible = type.flags & BP_MEMORY_HOST_VISIBLE != 0
+    link.mode = visible ? (memoryPlan.imports ? BP_LINK_IMPORT : BP_LINK_COPY) : BP_LINK_NONE
+    link.bytes_per_s = visible ? 8_000_000_000 : 0
+    writeRecord(link, to: out)
+  }
+
+  override func createProgram(_ source: UnsafePointer<bp_compile>) throws(PluginError) -> PluginProgram {
+    try checkLoss()
+    let request = readRecord(source, zero: bp_compile())
+    try checkChain(request.h, of: "program_create")
+    guard request.blob.len == 0 else {
+      throw PluginError(BP_E_UNSUPPORTED, "program_create: this device exports no programs; it keeps compiled kernels in the host's store", reason: BP_REASON_FEATURE)
+    }
+    do throws(PluginError) {
+      let program = try Program(self, request)
+      keepPipelines()
+      return program
+    } catch { throw note(error) }
+  }
+
+  private static let cacheName = "pipelines"
+
+  /// Puts the driver's pipeline cache into the host's store when kernels were compiled since it was last there.
+  private func keepPipelines() {
+    cacheGuard.locked {
+      let count = pipelines.count
+      var size = 0
+      guard count > keptKernels, bp_vk_cache(handle, &size, nil) >= 0, size > 0 else { return }
+      var bytes = [UInt8](repeating: 0, count: size)
+      guard bp_vk_cache(handle, &size, &bytes) >= 0 else { return }
+      keptKernels = count
+      cache.keep(Array(bytes.prefix(size)), Device.cacheName, "")
+    }
+  }
+
+  // MARK: What other files have
+
+  override func createBuffer(_ source: UnsafePointer<bp_buffer_desc>?, _ out: UnsafeMutablePointer<bp_buffer?>?,
+                             _ info: UnsafeMutablePointer<bp_buffer_info>?) throws(PluginError) { try create(source, out, info) }
+  override func destroyBuffer(_ handle: bp_buffer) { destroy(handle) }
+  override func map(_ handle: bp_buffer?, _ offset: UInt64, _ length: UInt64, _ access: UInt32,
+                    _ out: UnsafeMutablePointer<UnsafeMutableRawPointer?>?) throws(PluginError) { try address(handle, offset, length, access, out) }
+  override func work(_ submission: bp_submission) throws(PluginError) { try run(submission) }
+  override func clock() throws(PluginError) -> bp_clock { try readClock() }
+
+  // MARK: Loss
+
+  func checkLoss() throws(PluginError) { if let loss = lossGuard.locked({ loss }) { throw loss } }
+
+  func check(_ code: VkResult, _ call: @autoclosure () -> String) throws(PluginError) { if code < 0 { throw note(failure(code, call())) } }
+
+  /// Remembers that the device is gone, and tells the host once.
+  func note(_ failure: PluginError) -> PluginError {
+    guard failure.status == BP_E_DEVICE_LOST, lossGuard.locked({ loss == nil }) else { return failure }
+    lossGuard.locked { loss = failure }
+    var record = failure.record
+    host.table.pointee.report_fault(host.table.pointee.ctx, OpaquePointer(Unmanaged.passUnretained(self as PluginDevice).toOpaque()), &record)
+    return failure
+  }
+}
+
+extension bp_vk_facts {
+  func has(_ feature: bp_vk_feature) -> Bool { features & feature.rawValue != 0 }
+}
+
+/// A fixed array of C characters up to its NUL.
+func text<T>(_ characters: T) -> String { withUnsafeBytes(of: characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) } }

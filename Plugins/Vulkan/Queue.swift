@@ -1,0 +1,73 @@
+import BackplaneKernelKit
+import BackplanePluginKit
+import VulkanKernels
+
+extension Device {
+  /// Runs copies and dispatches in order; done when it returns.
+  func run(_ submission: bp_submission) throws(PluginError) {
+    try checkLoss()
+    for i in 0..<Int(submission.copies.count) { try copy(submission.copies.record(i, zero: bp_copy())) }
+    guard submission.dispatches.count == 0 || submission.dispatches.ptr != nil else { throw .invalid("execute: dispatches are announced, but there are none") }
+    for i in 0..<Int(submission.dispatches.count) {
+      let dispatch = submission.dispatches.record(i, zero: bp_dispatch())
+      guard let handle = dispatch.program else { throw .invalid("execute: a dispatch has no program") }
+      let program = unsafeDowncast(object(handle, as: PluginProgram.self), to: Program.self)
+      let times = try program.run(dispatch, submission)
+      if let stamps = submission.timestamps { try write(times, at: i, of: submission, to: stamps.pointee) }
+    }
+  }
+
+  private func copy(_ copy: bp_copy) throws(PluginError) {
+    guard let from = copy.src, let to = copy.dst else { throw .invalid("copy: source or destination is missing") }
+    let rows = UInt64(max(copy.rows, 1)), bytes = from.pointee.bytes
+    func range(_ binding: bp_binding, _ pitch: UInt64) throws(PluginError) -> StoragePlace {
+      let (span, tooLong) = pitch.multipliedReportingOverflow(by: rows - 1)
+      let (end, tooFar) = span.addingReportingOverflow(bytes)
+      var whole = binding
+      whole.bytes = end
+      guard !tooLong, !tooFar else { throw .invalid("copy: \(rows) rows, \(pitch) bytes apart, are too long") }
+      return try KernelProgram.place(whole, "copy: a binding of \(rows) rows of \(bytes) bytes")
+    }
+    let input = try range(from.pointee, copy.src_pitch), output = try range(to.pointee, copy.dst_pitch)
+    guard output.buffer.isWritable else { throw .invalid("copy: the destination was imported read-only") }
+    if bytes == 0 { return }
+    let source = unsafeDowncast(input.buffer, to: Buffer.self), target = unsafeDowncast(output.buffer, to: Buffer.self)
+    var commands = bp_vk_commands()
+    try check(bp_vk_commands_create(handle, nil, 0, &commands), "vkCreateCommandPool")
+    defer { bp_vk_commands_destroy(handle, &commands) }
+    try check(bp_vk_begin(handle, &commands), "vkBeginCommandBuffer")
+    for row in 0..<rows {
+      bp_vk_copy(handle, &commands, source.memory.buffer, source.offset + input.offset + row * copy.src_pitch, target.memory.buffer,
+                 target.offset + output.offset + row * copy.dst_pitch, bytes)
+    }
+    try check(bp_vk_end(handle, &commands), "vkEndCommandBuffer")
+    try check(bp_vk_run(handle, &commands, .max), "vkQueueSubmit")
+  }
+
+  private func write(_ times: (UInt64, UInt64), at index: Int, of submission: bp_submission, to binding: bp_binding) throws(PluginError) {
+    let needed = UInt64(submission.dispatches.count) * UInt64(MemoryLayout<bp_timestamp>.stride)
+    let place = try KernelProgram.place(binding, "the timestamps")
+    guard place.buffer.isWritable, needed <= binding.bytes, let memory = unsafeDowncast(place.buffer, to: Buffer.self).hostAddress else {
+      throw .invalid("execute: timestamps need \(needed) writable bytes that the host sees")
+    }
+    let stamp = UnsafeMutableRawPointer(memory + Int(place.offset) + index * MemoryLayout<bp_timestamp>.stride).assumingMemoryBound(to: bp_timestamp.self)
+    (stamp.pointee.begin_ticks, stamp.pointee.end_ticks) = times
+  }
+
+  /// The host's time beside the device's, from a submission that only takes the time.
+  func readClock() throws(PluginError) -> bp_clock {
+    var commands = bp_vk_commands()
+    try check(bp_vk_commands_create(handle, nil, 1, &commands), "vkCreateCommandPool")
+    defer { bp_vk_commands_destroy(handle, &commands) }
+    try check(bp_vk_begin(handle, &commands), "vkBeginCommandBuffer")
+    try check(bp_vk_end(handle, &commands), "vkEndCommandBuffer")
+    let before = host.now
+    try check(bp_vk_run(handle, &commands, .max), "vkQueueSubmit")
+    let after = host.now
+    var ticks: [UInt64] = [0, 0], clock = bp_clock()
+    try check(bp_vk_times(handle, &commands, &ticks), "vkGetQueryPoolResults")
+    (clock.host_ns, clock.device_ticks, clock.max_deviation_ns) = (before + (after - before) / 2, ticks[0], (after - before) / 2 + 1)
+    clock.hz = facts.timestamp_period > 0 ? UInt64(1e9 / Double(facts.timestamp_period)) : 0
+    return clock
+  }
+}
