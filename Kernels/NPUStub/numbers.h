@@ -20,13 +20,12 @@ static inline uint16_t npu_f16(float x) {
   float size = fabsf(x);
   if (isnan(x)) return 0x7e00;
   if (size >= 65520) return sign | 0x7c00;
-  // A number whose last place is that of the result: adding it rounds, to even, as f32 does.
-  int exponent;
-  frexpf(size, &exponent);
-  if (exponent < -13) exponent = -13;
-  float unit = ldexpf(1, exponent - 11), steps = nearbyintf(size / unit);
-  if (steps >= 2048) { steps /= 2; exponent++; }
-  return steps < 1024 ? (uint16_t)(sign | (uint16_t)steps) : (uint16_t)(sign | (uint16_t)((exponent + 14) << 10) | ((uint16_t)steps & 1023));
+  // Below 2^-14 the result counts steps of 2^-24: added to 0.5 they are the last bits of an f32, rounded as f32 rounds.
+  if (size < 0x1p-14f) return sign | (uint16_t)(npu_word(size + 0.5f) - npu_word(0.5f));
+  // Else 13 bits of the fraction go; a carry into the exponent is right. The exponents' zeros lie 112 apart.
+  uint32_t w = npu_word(size);
+  w += 0xfff + (w >> 13 & 1);
+  return sign | (uint16_t)((w - 0x38000000u) >> 13);
 }
 
 static inline float npu_read_bf16(const void *p) {

@@ -18,7 +18,7 @@ final class Device: PluginDevice, @unchecked Sendable {
   // Guarded by `lock`.
   private var buffers: [ObjectIdentifier: Unmanaged<Buffer>] = [:]
   private var programs = 0
-  private var isLost = false
+  private var isLost = false, isGone = false
   private var inUse: UInt64 = 0
   /// Scratchpads that no command list works in.
   private var scratchpads: [UnsafeMutableRawPointer] = []
@@ -227,11 +227,12 @@ final class Device: PluginDevice, @unchecked Sendable {
   func checkAlive() throws(PluginError) { if lock.locked({ isLost }) { throw Device.lost() } }
 
   /// What happens when the hardware hangs: memory holds nothing any more, and every call says so until `reset`.
-  func lose() -> PluginError {
-    let error = Device.lost()
+  func lose(forGood: Bool) -> PluginError {
+    var error = Device.lost()
+    if forGood { error.deviceState = BP_HEALTH_LOST_PERMANENT }
     let isFirst = lock.locked {
       if isLost { return false }
-      isLost = true
+      (isLost, isGone) = (true, forGood)
       for buffer in buffers.values { buffer._withUnsafeGuaranteedRef { _ = memset($0.data, 0xa5, Int($0.bytes)) } }
       return true
     }
@@ -244,9 +245,14 @@ final class Device: PluginDevice, @unchecked Sendable {
   }
 
   override func reset() throws(PluginError) {
-    let (bufferCount, programCount) = lock.locked { (buffers.count, programs) }
+    let (bufferCount, programCount, isGone) = lock.locked { (buffers.count, programs, self.isGone) }
     guard bufferCount == 0, programCount == 0 else {
       throw .invalid("reset: \(bufferCount) buffers and \(programCount) programs of the device must be destroyed first")
+    }
+    if isGone {
+      var error = PluginError(BP_E_DEVICE_LOST, "reset: the device does not answer any more")
+      error.deviceState = BP_HEALTH_LOST_PERMANENT
+      throw error
     }
     lock.locked { (isLost, busyUntil) = (false, 0) }
   }

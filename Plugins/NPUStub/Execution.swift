@@ -26,7 +26,8 @@ extension Device {
     let program = object(handle, as: PluginProgram.self) as! Program
     let places = try places(of: dispatch, program.content)
     switch faults.nextDispatch() {
-    case .lost: throw lose()
+    case .lost: throw lose(forGood: false)
+    case .gone: throw lose(forGood: true)
     case .timeout: throw PluginError(BP_E_TIMEOUT, "the device did not answer in time", retry: BP_RETRY_SAME_CALL)
     case .none: break
     }

@@ -32,6 +32,8 @@ public final class Runtime: Sendable {
   public var pool: ThreadPool { host.pool }
   /// Weights that devices hold, shared by every session of this runtime.
   let weights = WeightStore()
+  /// What to do when a device is lost.
+  public let recovery: DeviceRecovery
   private let opened = Mutex<[Device]?>(nil)
 
   public init(_ options: Options = Options()) {
@@ -44,6 +46,7 @@ public final class Runtime: Sendable {
     host = PluginHost(pool: pool, settings: settings, blobs: blobs, logLevel: options.logLevel, log: options.log)
     let search = options.searchesForPlugins
       ? PluginSearch(explicit: options.pluginPaths, environment: options.environment) : PluginSearch.only(options.pluginPaths)
+    recovery = DeviceRecovery(host)
     registry = PluginRegistry(host: host.services, search: search, policy: options.probe)
   }
 

@@ -25,13 +25,13 @@ struct Building {
 
   func build() throws(BackplaneError) -> CompiledGraph {
     var programs: [ProgramPlan] = []
-    var compiled: [DeviceProgram] = []
+    var compiled: [ProgramCache.Result] = []
     for (nodes, device) in runs() { try compile(nodes, device, &programs, &compiled) }
     let memories = placing.devices.map { DeviceMemory($0) }
-    let memory = try MemoryPlan(graph, programs, compiled.map(\.info), deviceCount: placing.devices.count,
+    let memory = try MemoryPlan(graph, programs, compiled.map(\.program.info), deviceCount: placing.devices.count,
                                 alignments: memories.map(\.alignment), validates: options.validates)
     return CompiledGraph(runtime, source: placing.graph, graph: graph, devices: placing.devices, deviceMemory: memories,
-                         report: report(programs, compiled, memory), programs: programs, compiled: compiled, memory: memory)
+                         report: report(programs, compiled, memory), programs: programs, compiled: compiled.map(\.program), memory: memory)
   }
 
   /// Neighbours in the order that are on one device.
@@ -44,11 +44,11 @@ struct Building {
   }
 
   /// Compiles a run; where the device says that the graph is too much for it at some node, as two.
-  private func compile(_ nodes: Range<Int>, _ device: Int, _ programs: inout [ProgramPlan], _ compiled: inout [DeviceProgram]) throws(BackplaneError) {
+  private func compile(_ nodes: Range<Int>, _ device: Int, _ programs: inout [ProgramPlan], _ compiled: inout [ProgramCache.Result]) throws(BackplaneError) {
     let program = ProgramPlan(graph, nodes: nodes, device: device, lastReader: lastReader, isOutput: isOutput)
     do {
-      let result = try placing.devices[device].compile(try ABIGraph(program.graph), cancel: options.cancellation?.flag.raw)
-      if options.validates { try validatePlacements(result.info, program, subject: placing.devices[device].id) }
+      let result = try ProgramCache(runtime: runtime).compile(program.graph, on: placing.devices[device], cancellation: options.cancellation)
+      if options.validates { try validatePlacements(result.program.info, program, subject: placing.devices[device].id) }
       programs.append(program)
       compiled.append(result)
     } catch {
@@ -67,14 +67,15 @@ struct Building {
     }
   }
 
-  private func report(_ programs: [ProgramPlan], _ compiled: [DeviceProgram], _ memory: MemoryPlan) -> PlacementReport {
+  private func report(_ programs: [ProgramPlan], _ compiled: [ProgramCache.Result], _ memory: MemoryPlan) -> PlacementReport {
     var report = PlacementReport()
     report.estimatedNanoseconds = placing.cost
     report.isExact = placing.isExact
     var whys: [String: String] = [:]
     for (p, program) in programs.enumerated() {
       report.programs.append(.init(device: placing.devices[program.device].id, nodes: program.nodes,
-                                   workspaceBytes: compiled[p].info.workspaceByteCount, kernelCount: compiled[p].info.kernelCount))
+                                   workspaceBytes: compiled[p].program.info.workspaceByteCount,
+                                   kernelCount: compiled[p].program.info.kernelCount, isFromStore: compiled[p].isFromStore))
       for i in program.nodes {
         let unit = placing.units[i]
         let verdict = placing.answers[unit.device][unit.signature]

@@ -1,9 +1,10 @@
 import BackplaneCore
 import BackplanePlanner
 import BackplaneRegistry
+import Synchronization
 
 /// A graph placed on devices, compiled and planned for its symbols' bounds. Immutable: any number of sessions may run it.
-public final class CompiledGraph: @unchecked Sendable {
+public final class CompiledGraph: DeviceChild, @unchecked Sendable {
   public let runtime: Runtime
   /// The graph given.
   public let source: Graph
@@ -13,7 +14,10 @@ public final class CompiledGraph: @unchecked Sendable {
   public let report: PlacementReport
   public let symbols: [Symbol]
   let programs: [ProgramPlan]
-  let compiled: [DeviceProgram]
+  /// Of each program; a program that is loaded again has the same.
+  let infos: [DeviceProgram.Info]
+  /// Nil where the device was lost since.
+  private let loaded: Mutex<[DeviceProgram?]>
   let memory: MemoryPlan
   let deviceMemory: [DeviceMemory]
 
@@ -26,9 +30,31 @@ public final class CompiledGraph: @unchecked Sendable {
     self.deviceMemory = deviceMemory
     self.report = report
     self.programs = programs
-    self.compiled = compiled
+    infos = compiled.map(\.info)
+    loaded = Mutex(compiled)
     self.memory = memory
     symbols = source.symbols
+    runtime.recovery.watch(self)
+  }
+
+  /// Program `p`, loaded or compiled again when its device was lost since.
+  func program(_ p: Int) throws(BackplaneError) -> DeviceProgram {
+    if let program = loaded.withLock({ $0[p] }) { return program }
+    let program = try ProgramCache(runtime: runtime).compile(programs[p].graph, on: devices[programs[p].device]).program
+    return loaded.withLock { loaded in
+      if let other = loaded[p] { return other }
+      loaded[p] = program
+      return program
+    }
+  }
+
+  func release(_ device: Device) {
+    let dropped = loaded.withLock { loaded in
+      let dropped = loaded
+      for p in programs.indices where devices[programs[p].device] === device { loaded[p] = nil }
+      return dropped
+    }
+    withExtendedLifetime(dropped) {}  // destroyed without the lock
   }
 
   public var programCount: Int { programs.count }
@@ -38,7 +64,7 @@ public final class CompiledGraph: @unchecked Sendable {
     devices.indices.map { d in
       let plan = memory.devices[d]
       let weights = plan.slots.reduce(0) { $0 + ($1.value == .constant ? graph[$1.key].maximumBytes ?? 0 : 0) }
-      let workspace = programs.indices.filter { programs[$0].device == d }.map { compiled[$0].info.workspaceByteCount }.max() ?? 0
+      let workspace = programs.indices.filter { programs[$0].device == d }.map { infos[$0].workspaceByteCount }.max() ?? 0
       return MemoryPlanSummary(device: devices[d].id, ioBytes: plan.ioBytes, arenaBytes: plan.arenaBytes, stateBytes: plan.stateBytes,
                                arenaLowerBoundBytes: plan.arenaLowerBound, workspaceBytes: workspace, weightBytes: weights)
     }
@@ -52,7 +78,7 @@ public final class CompiledGraph: @unchecked Sendable {
 
   /// Where a program's intermediates lie in its workspace, over its nodes, as SVG. Nil when the plugin does not say.
   public func workspacePicture(program: Int) -> String? {
-    let info = compiled[program].info
+    let info = infos[program]
     if info.placements.isEmpty { return nil }
     let plan = programs[program]
     let tensors = info.placements.map {

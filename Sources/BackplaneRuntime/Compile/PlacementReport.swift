@@ -26,6 +26,8 @@ public struct PlacementReport: Sendable, Codable {
     public var nodes: Range<Int>
     public var workspaceBytes: Int
     public var kernelCount: Int
+    /// Loaded from the blob store: nothing was compiled.
+    public var isFromStore: Bool
   }
   public struct Copy: Sendable, Codable {
     public var tensor: String
@@ -57,7 +59,8 @@ public struct PlacementReport: Sendable, Codable {
       + (isExact ? "" : ", placement approximate")]
     for (p, program) in programs.enumerated() {
       for copy in copies where copy.beforeProgram == p { lines.append("  copy \(copy.tensor): \(copy.from) -> \(copy.to), \(copy.bytes) bytes") }
-      lines.append("  program \(p) on \(program.device): nodes \(program.nodes.lowerBound)..<\(program.nodes.upperBound), workspace \(program.workspaceBytes) bytes")
+      lines.append("  program \(p) on \(program.device): nodes \(program.nodes.lowerBound)..<\(program.nodes.upperBound), workspace \(program.workspaceBytes) bytes"
+        + (program.isFromStore ? ", from the blob store" : ""))
       for entry in entries[program.nodes] {
         let parts = entry.members.count > 1 ? " [\(entry.members.count) nodes]" : ""
         lines.append("    \(entry.node) \(entry.op)\(parts) \(entry.name): \(entry.device), \(milliseconds(entry.estimatedNanoseconds)), \(entry.why)")

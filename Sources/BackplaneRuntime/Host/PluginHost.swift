@@ -17,7 +17,7 @@ public final class PluginHost: @unchecked Sendable {
   private let settings: Mutex<[String: PermanentText]>
   private let logHandler: Mutex<LogHandler>
   private let faultHandler: Mutex<@Sendable (BackplaneError) -> Void>
-  private let blobs: BlobStore?
+  let blobs: BlobStore?
   private let store = MemoryStore()
   private let warnedOfStore = Atomic<Bool>(false)
   private let logLevel: Atomic<UInt32>
@@ -104,9 +104,13 @@ public final class PluginHost: @unchecked Sendable {
       try blobs.put(key, value)
       return BP_OK
     } catch {
-      if !warnedOfStore.exchange(true, ordering: .relaxed) { log(LogMessage(level: .warning, category: "cache", text: "\(error); going on without")) }
+      warnOfStore("\(error); going on without")
       return error.nativeCode == Int64(ENOSPC) ? BP_E_OOM_HOST : BP_E_INTERNAL
     }
+  }
+
+  func warnOfStore(_ text: String) {
+    if !warnedOfStore.exchange(true, ordering: .relaxed) { log(LogMessage(level: .warning, category: "cache", text: text)) }
   }
 
   // MARK: The table

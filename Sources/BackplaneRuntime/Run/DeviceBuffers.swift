@@ -5,13 +5,15 @@ import BackplaneRegistry
 final class DeviceBuffers {
   let io: DeviceBuffer?
   let arena: DeviceBuffer?
+  /// Perhaps another session's.
   let states: DeviceBuffer?
   /// Where the host sees them, for the session's life; nil where they must be mapped each time.
   private let ioAddress: UnsafeMutableRawPointer?
   private let arenaAddress: UnsafeMutableRawPointer?
   private let memory: DeviceMemory
 
-  init(_ device: Device, _ memory: DeviceMemory, _ plan: MemoryPlan.OnDevice) throws(BackplaneError) {
+  /// - Parameter states: Memory of a session that shares its states; nil allocates.
+  init(_ device: Device, _ memory: DeviceMemory, _ plan: MemoryPlan.OnDevice, states shared: DeviceBuffer? = nil) throws(BackplaneError) {
     self.memory = memory
     func make(_ bytes: Int, _ usage: BufferUsage, _ type: UInt32) throws(BackplaneError) -> DeviceBuffer? {
       // A tensor of no bytes needs a buffer to be bound to.
@@ -22,7 +24,7 @@ final class DeviceBuffers {
     }
     io = try make(plan.ioBytes, [.input, .output], memory.io)
     arena = try make(plan.arenaBytes, [.workspace], memory.main)
-    states = try make(plan.stateBytes, [.state], memory.main)
+    if let shared { states = shared } else { states = try make(plan.stateBytes, [.state], memory.main) }
     if let io, memory.isIOMapped {
       let bytes = try io.map()
       bytes.initializeMemory(as: UInt8.self, repeating: 0)
@@ -52,10 +54,11 @@ final class DeviceBuffers {
 /// An input or output as the host sees it.
 final class HostTensor {
   let id: TensorID
-  let bytes: UnsafeMutableRawBufferPointer
+  private(set) var bytes: UnsafeMutableRawBufferPointer
   /// Host memory that stands in where the device's cannot stay mapped.
-  let shadow: MemoryBlock?
-  private let buffer: DeviceBuffer
+  private(set) var shadow: MemoryBlock?
+  /// Nil once its device was lost.
+  private var buffer: DeviceBuffer?
   private let offset: Int
 
   init(_ id: TensorID, _ compiled: CompiledGraph, _ buffers: [DeviceBuffers]) {
@@ -63,7 +66,8 @@ final class HostTensor {
     let home = compiled.memory.homes[id]!
     guard case .io(let offset)? = compiled.memory.devices[home].slots[id] else { preconditionFailure("no place for \(compiled.graph[id].name)") }
     let count = compiled.graph[id].maximumBytes ?? 0
-    buffer = buffers[home].io!
+    let buffer = buffers[home].io!
+    self.buffer = buffer
     self.offset = offset
     if let address = buffers[home].address(of: buffer) {
       bytes = UnsafeMutableRawBufferPointer(start: address + offset, count: count)
@@ -75,14 +79,25 @@ final class HostTensor {
     }
   }
 
+  /// The device is lost: what the host sees stays, in host memory.
+  func release() {
+    if shadow == nil {
+      let block = MemoryBlock(byteCount: bytes.count)
+      block.bytes.copyMemory(from: UnsafeRawBufferPointer(bytes))
+      (shadow, bytes) = (block, UnsafeMutableRawBufferPointer(rebasing: block.bytes[0..<bytes.count]))
+    }
+    buffer = nil
+  }
+  func attach(_ buffer: DeviceBuffer) { self.buffer = buffer }
+
   func flush() throws(BackplaneError) {
-    if bytes.isEmpty { return }
+    guard !bytes.isEmpty, let buffer else { return }
     try buffer.map(offset: offset, byteCount: bytes.count, access: [.write]).copyMemory(from: UnsafeRawBufferPointer(bytes))
     try buffer.unmap()
   }
 
   func fetch() throws(BackplaneError) {
-    if bytes.isEmpty { return }
+    guard !bytes.isEmpty, let buffer else { return }
     bytes.copyMemory(from: UnsafeRawBufferPointer(try buffer.map(offset: offset, byteCount: bytes.count, access: [.read])))
     try buffer.unmap()
   }

@@ -1,22 +1,35 @@
 import BackplaneABI
 import BackplaneCore
 import BackplaneRegistry
+import Foundation
 
 /// A compiled graph with its memory: weights bound, states kept from run to run.
 ///
 /// Everything is allocated when the session is made; a run allocates nothing and takes no lock but the thread pool's. One thread at
 /// a time; different sessions may run side by side. After an error the session may be used again; states that the failed run wrote
 /// keep what was written.
-public final class Session: @unchecked Sendable {
+///
+/// A device that is lost during a run is reset, what the session had there is made again, and the run begins anew: nodes write states at
+/// positions that the run names, so a second run writes the same. States on that device are gone, see ``hasLostStates``.
+public final class Session: DeviceChild, @unchecked Sendable {
   public let compiled: CompiledGraph
   /// What the session could not do as well as it wants to, such as weights that had to be copied.
   public let notes: [String]
 
-  private let buffers: [DeviceBuffers]
-  private let weights: [WeightBinding]
-  private let commands: [CommandList]
+  /// Nil where the device was lost since.
+  private var buffers: [DeviceBuffers?]
+  private var weights: [Place: WeightBinding] = [:]
+  /// Empty until they are made again after a device was lost.
+  private var commands: [CommandList] = []
   /// Moves of tensors between devices, by the program before which they are done.
-  private let moves: [[Move]]
+  private var moves: [[Move]] = []
+  private let constants: [TensorID: ConstantSource]
+  /// Whose states these are.
+  private let donor: Session?
+  /// Held during a run, and while something is destroyed or made again.
+  private let lock = NSLock()
+  /// A lost device held states, so nothing runs until ``resetStates()``: what made them must be run again.
+  public private(set) var hasLostStates = false
   private let inputs: [HostTensor]
   private let outputs: [HostTensor]
   private let symbolBounds: UnsafeMutableBufferPointer<SymbolSlot>
@@ -28,19 +41,24 @@ public final class Session: @unchecked Sendable {
     var lower, upper, value: Int
   }
 
-  /// - Parameter constants: One for each of the graph's constants.
-  /// - Throws: ``BackplaneError``: a constant is missing or has the wrong size, or a device is out of memory.
-  public init(_ compiled: CompiledGraph, constants: [TensorID: ConstantSource] = [:]) throws(BackplaneError) {
+  /// - Parameters:
+  ///   - constants: One for each of the graph's constants.
+  ///   - donor: Shares its states: a session of the same graph compiled for other sizes. The two must not run at the same time.
+  /// - Throws: ``BackplaneError``: a constant is missing or has the wrong size, a device is out of memory, or the donor's states
+  ///   lie elsewhere.
+  public init(_ compiled: CompiledGraph, constants: [TensorID: ConstantSource] = [:], sharingStatesOf donor: Session? = nil) throws(BackplaneError) {
+    (self.constants, self.donor) = (constants, donor)
+    if let donor { try Session.checkStates(compiled, donor.compiled) }
     self.compiled = compiled
     let plan = compiled.memory
     var buffers: [DeviceBuffers] = []
     for d in compiled.devices.indices {
-      buffers.append(try DeviceBuffers(compiled.devices[d], compiled.deviceMemory[d], plan.devices[d]))
+      buffers.append(try DeviceBuffers(compiled.devices[d], compiled.deviceMemory[d], plan.devices[d], states: donor?.buffers[d]?.states))
     }
     let bound = try Session.bindConstants(compiled, constants)
     let outcome = try Session.makeCommands(compiled, buffers, bound.byPlace)
     self.buffers = buffers
-    weights = bound.bindings
+    weights = bound.byPlace
     notes = bound.notes
     commands = outcome.commands
     moves = outcome.moves
@@ -52,7 +70,8 @@ public final class Session: @unchecked Sendable {
     })
     programNanoseconds = .allocate(capacity: compiled.programs.count)
     programNanoseconds.initialize(repeating: 0)
-    try resetStates()
+    if donor == nil { try resetStates() }
+    compiled.runtime.recovery.watch(self)
   }
 
   deinit {
@@ -76,11 +95,30 @@ public final class Session: @unchecked Sendable {
   @discardableResult
   public func run(symbols: SymbolValues = [:], cancellation: CancellationToken? = nil,
                   deadlineNanoseconds: UInt64 = 0) throws(BackplaneError) -> Timing {
-    try set(symbols)
-    let flag = cancellation?.flag
-    return try compiled.runtime.pool.withToken(flag) { () throws(BackplaneError) -> Timing in
-      try runPrograms(flag, deadlineNanoseconds)
+    var losses = 0
+    while true {
+      do throws(BackplaneError) {
+        return try runOnce(symbols, cancellation?.flag, deadlineNanoseconds)
+      } catch {
+        losses += 1
+        guard error.kind == .deviceLost, !hasLostStates, losses <= 3 else { throw error }
+        try compiled.runtime.recovery.recover(from: error, compiled.devices)
+        if hasLostStates { throw lostStates }
+      }
     }
+  }
+
+  private func runOnce(_ symbols: SymbolValues, _ flag: CancellationToken.Flag?, _ deadline: UInt64) throws(BackplaneError) -> Timing {
+    lock.lock()
+    defer { lock.unlock() }
+    if hasLostStates { throw lostStates }
+    try restore()
+    try set(symbols)
+    return try compiled.runtime.pool.withToken(flag) { () throws(BackplaneError) -> Timing in try runPrograms(flag, deadline) }
+  }
+
+  private var lostStates: BackplaneError {
+    BackplaneError(.deviceLost, "a device was lost, and with it states of this session", hint: "reset the states and run again what made them")
   }
 
   private func runPrograms(_ flag: CancellationToken.Flag?, _ deadline: UInt64) throws(BackplaneError) -> Timing {
@@ -163,7 +201,13 @@ public final class Session: @unchecked Sendable {
   }
 
   /// Fills every state with zeros.
-  public func resetStates() throws(BackplaneError) { for device in buffers { try device.zeroStates() } }
+  public func resetStates() throws(BackplaneError) {
+    lock.lock()
+    defer { lock.unlock() }
+    try restore()
+    for device in buffers { try device?.zeroStates() }
+    hasLostStates = false
+  }
 
   /// A state's bytes, copied.
   public func readState(_ id: TensorID) throws(BackplaneError) -> [UInt8] {
@@ -182,10 +226,51 @@ public final class Session: @unchecked Sendable {
   }
 
   private func state(_ id: TensorID) throws(BackplaneError) -> (DeviceBuffer, Int, Int) {
-    guard let home = compiled.memory.homes[id], case .state(let offset)? = compiled.memory.devices[home].slots[id], let buffer = buffers[home].states else {
+    lock.lock()
+    defer { lock.unlock() }
+    try restore()
+    guard let home = compiled.memory.homes[id], case .state(let offset)? = compiled.memory.devices[home].slots[id], let buffer = buffers[home]?.states else {
       throw BackplaneError(.invalid, "\(compiled.graph[id].name) is no state")
     }
     return (buffer, offset, compiled.graph[id].maximumBytes ?? 0)
+  }
+
+  // MARK: Lost devices
+
+  func release(_ device: Device) {
+    lock.lock()
+    defer { lock.unlock() }
+    guard let d = compiled.devices.firstIndex(where: { $0 === device }), buffers[d] != nil else { return }
+    (commands, moves) = ([], [])
+    weights = weights.filter { $0.key.device != d }
+    for tensor in inputs + outputs where compiled.memory.homes[tensor.id] == d { tensor.release() }
+    if compiled.memory.devices[d].stateBytes > 0 { hasLostStates = true }
+    buffers[d] = nil
+  }
+
+  /// Makes again what was destroyed. Call with the lock held.
+  private func restore() throws(BackplaneError) {
+    if buffers.allSatisfy({ $0 != nil }), commands.count == compiled.programs.count { return }
+    if let donor {
+      donor.lock.lock()
+      defer { donor.lock.unlock() }
+      try donor.restore()
+    }
+    for d in buffers.indices where buffers[d] == nil {
+      let made = try DeviceBuffers(compiled.devices[d], compiled.deviceMemory[d], compiled.memory.devices[d], states: donor?.buffers[d]?.states)
+      buffers[d] = made
+      for tensor in inputs + outputs where compiled.memory.homes[tensor.id] == d { if let io = made.io { tensor.attach(io) } }
+    }
+    weights = try Session.bindConstants(compiled, constants).byPlace
+    (commands, moves) = try Session.makeCommands(compiled, buffers.map { $0! }, weights)
+  }
+
+  private static func checkStates(_ compiled: CompiledGraph, _ other: CompiledGraph) throws(BackplaneError) {
+    let (own, theirs) = (compiled.memory, other.memory)
+    guard compiled.devices.elementsEqual(other.devices, by: ===), compiled.graph.states == other.graph.states,
+          compiled.graph.states.allSatisfy({ own.homes[$0] == theirs.homes[$0] && own.devices[own.homes[$0]!].slots[$0] == theirs.devices[theirs.homes[$0]!].slots[$0] }) else {
+      throw BackplaneError(.invalid, "the two sessions have their states in different places", hint: "compile both for the same devices")
+    }
   }
 
   // MARK: Making
@@ -196,7 +281,7 @@ public final class Session: @unchecked Sendable {
   }
 
   private static func bindConstants(_ compiled: CompiledGraph, _ constants: [TensorID: ConstantSource]) throws(BackplaneError)
-    -> (byPlace: [Place: WeightBinding], bindings: [WeightBinding], notes: [String]) {
+    -> (byPlace: [Place: WeightBinding], notes: [String]) {
     var byPlace: [Place: WeightBinding] = [:]
     var copiedBytes = Array(repeating: 0, count: compiled.devices.count)
     for program in compiled.programs {
@@ -216,7 +301,7 @@ public final class Session: @unchecked Sendable {
     let notes = copiedBytes.enumerated().filter { $0.element > 0 }.map {
       "\($0.element) bytes of weights were copied for \(compiled.devices[$0.offset].id), which cannot use host memory as it is"
     }
-    return (byPlace, Array(byPlace.values), notes)
+    return (byPlace, notes)
   }
 
   private static func makeCommands(_ compiled: CompiledGraph, _ buffers: [DeviceBuffers], _ weights: [Place: WeightBinding])
@@ -237,10 +322,10 @@ public final class Session: @unchecked Sendable {
         let (buffer, offset) = place(id, program.device)
         return buffer.binding(offset: offset, byteCount: compiled.graph[id].maximumBytes ?? 0)
       }
-      let info = compiled.compiled[p].info
+      let info = compiled.infos[p]
       let workspace = info.workspaceByteCount == 0 ? nil
         : buffers[program.device].arena!.binding(offset: plan.workspaces[p], byteCount: info.workspaceByteCount)
-      commands.append(CommandList(compiled.compiled[p], bindings: bindings, symbols: program.graph.symbols.map(\.number), workspace: workspace))
+      commands.append(CommandList(try compiled.program(p), bindings: bindings, symbols: program.graph.symbols.map(\.number), workspace: workspace))
     }
     var moves = Array(repeating: [Move](), count: compiled.programs.count)
     for copy in plan.copies {

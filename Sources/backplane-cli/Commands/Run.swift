@@ -56,13 +56,14 @@ let runCommand = Command(
     Terminal.write(rest + "\n")
     let line = "prompt \(result.promptTokenCount) tokens at \(Terminal.rounded(result.promptTokensPerSecond, 1)) tokens/s, "
       + "decode \(result.decodedTokenCount) tokens at \(Terminal.rounded(result.decodeTokensPerSecond, 1)) tokens/s, peak memory \(Terminal.bytes(peak)), "
-      + "\(runtime.pool.workerCount) threads, \(placementLine(generator.compiled))"
+      + "\(runtime.pool.workerCount) threads, \(placementLine(generator.compiled))" + recoveryText(runtime)
     Terminal.writeError(Terminal.paint(line, .dim, onError: true) + "\n")
   } else {
     print(try Terminal.json([
       "text": whole, "token_ids": result.tokens.map(Int.init), "prompt_token_ids": ids.map(Int.init),
       "prompt_tokens_per_second": result.promptTokensPerSecond, "decode_tokens_per_second": result.decodeTokensPerSecond,
       "peak_memory_bytes": peak, "placement": try JSONSerialization.jsonObject(with: Data(generator.compiled.report.json.utf8)),
+      "recoveries": runtime.recovery.events.map { ["device": $0.device, "fault": $0.fault, "is_back": $0.isBack] as [String: Any] },
       "ending": result.ending.rawValue, "threads": runtime.pool.workerCount,
     ]))
   }
@@ -87,6 +88,14 @@ private func samplingOptions(_ arguments: Arguments) throws -> SamplingOptions {
     temperature: try arguments.double("temperature", 0...100) ?? 0.8, topK: try arguments.int("top-k", 0...Int.max) ?? 40,
     topP: try arguments.double("top-p", 0...1) ?? 0.95, minP: try arguments.double("min-p", 0...1) ?? 0,
     seed: UInt64(try arguments.int("seed", 0...Int.max) ?? 0))
+}
+
+/// What happened to devices on the way; empty when nothing did.
+private func recoveryText(_ runtime: Runtime) -> String {
+  let events = runtime.recovery.events
+  if events.isEmpty { return "" }
+  return ", devices lost and " + Dictionary(grouping: events, by: { "\($0.isBack ? "recovered" : "left out"): \($0.device)" }).sorted { $0.key < $1.key }
+    .map { "\($0.key) \($0.value.count) times" }.joined(separator: ", ")
 }
 
 /// `cpu: 289 nodes`, one part a device.

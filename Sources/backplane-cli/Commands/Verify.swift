@@ -13,7 +13,6 @@ let verifyCommand = Command(
 ) { arguments in
   let runtime = try SharedOptions.makeRuntime(arguments)
   let devices = try SharedOptions.devices(arguments, runtime)
-  guard devices.count == 1 else { throw UsageError("verify judges one device: give --device ID (here: \(devices.map(\.id).joined(separator: ", ")))") }
   let file = try GGUFFile(path: arguments.positionals[0])
   let ids = try Tokenizer(file).encode(arguments["prompt"] ?? "The quick brown fox jumps over the lazy dog.")
   guard !ids.isEmpty else { throw UsageError("the prompt is empty") }
@@ -23,10 +22,11 @@ let verifyCommand = Command(
   options.contextLength = options.contextLength ?? max(ids.count, 16)
   let model = try LanguageModel(file, options: options)
 
-  var verifier = try ModelVerifier(model, ids, runtime, devices[0])
-  try verifier.judgeNodes { Terminal.progress($0) }
+  var verifier = try ModelVerifier(model, ids, runtime, devices)
+  // Nodes are judged on one device; several are judged by what they make of the model together.
+  if devices.count == 1 { try verifier.judgeNodes { Terminal.progress($0) } }
   Terminal.progress("")
-  let end = arguments.has("nodes-only") ? nil : try verifier.compareEndToEnd { Terminal.progress($0) }
+  let end = devices.count == 1 && arguments.has("nodes-only") ? nil : try verifier.compareEndToEnd { Terminal.progress($0) }
   Terminal.progress("")
   if arguments.has("json") {
     print(try Terminal.json(verifier.json(end)))

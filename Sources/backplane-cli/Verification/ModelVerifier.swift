@@ -24,29 +24,31 @@ struct ModelVerifier {
   let model: LanguageModel
   let ids: [Int32]
   let runtime: Runtime
-  let device: Device
+  let devices: [Device]
+  var device: Device { devices[0] }
   let compiled: CompiledGraph
   private let constants: [TensorID: ConstantSource]
   private(set) var byOperator: [String: OperatorResult] = [:]
   private(set) var failures: [Failure] = []
   private(set) var nodeCount = 0
 
-  init(_ model: LanguageModel, _ ids: [Int32], _ runtime: Runtime, _ device: Device) throws {
+  init(_ model: LanguageModel, _ ids: [Int32], _ runtime: Runtime, _ devices: [Device]) throws {
     self.model = model
     self.ids = ids
     self.runtime = runtime
-    self.device = device
-    compiled = try runtime.compile(model.graph, CompileOptions(devices: [device], fallback: .forbid))
+    self.devices = devices
+    // One run of the prompt: where shapes must be static, they are the run's.
+    let isStatic = devices.contains { $0.info[property: "static_shapes"] != nil }
+    let graph = isStatic ? try model.graph.specialised(ModelVerifier.symbols(model, ids)) : model.graph
+    compiled = try runtime.compile(graph, CompileOptions(devices: devices, fallback: devices.count == 1 ? .forbid : .allow))
     constants = try model.constantSources()
   }
 
-  private var symbols: SymbolValues {
-    var values = SymbolValues()
-    values[model.tokens] = ids.count
-    values[model.kv] = ids.count
-    values[model.outputs] = ids.count
-    return values
+  private static func symbols(_ model: LanguageModel, _ ids: [Int32]) -> SymbolValues {
+    [model.tokens: ids.count, model.kv: ids.count, model.outputs: ids.count]
   }
+  private var symbols: SymbolValues { ModelVerifier.symbols(model, ids) }
+  var deviceNames: String { devices.map(\.id).joined(separator: ", ") }
   private var rows: [Int32] { ids.indices.map(Int32.init) }
 
   /// Runs the graph as it was fused for the device, one node at a time, and replays each node with the oracle.
@@ -99,7 +101,7 @@ struct ModelVerifier {
   }
 
   func compareEndToEnd(progress: (String) -> Void) throws -> EndToEnd {
-    progress("running the model on \(device.id)")
+    progress("running the model on \(deviceNames)")
     let got = try logits(on: compiled)
     progress("running the model on the oracle")
     let oracle = try runtime.compile(model.graph, CompileOptions(devices: [runtime.device("reference")]))
