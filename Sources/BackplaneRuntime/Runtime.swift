@@ -89,7 +89,9 @@ public final class Runtime: Sendable {
     func order(_ device: Device) -> Int {
       switch device.info.kind { case .gpu: 0; case .npu, .dsp, .fpga, .other: 1; case .cpu: 2; case .reference: 3 }
     }
-    let real = devices.filter { $0.info.kind != .reference && $0.info[property: "simulated"] == nil }
+    // Drivers that run on the processor are the same silicon as the CPU plugin: one of them is enough, the first found.
+    let processor = devices.first { $0.info.kind == .cpu }
+    let real = devices.filter { $0.info.kind != .reference && $0.info[property: "simulated"] == nil && ($0.info.kind != .cpu || $0 === processor) }
     return real.enumerated().sorted { (order($0.element), $0.offset) < (order($1.element), $1.offset) }.map(\.element)
   }
 }

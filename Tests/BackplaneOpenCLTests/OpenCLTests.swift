@@ -7,12 +7,10 @@ import _TestSupport
 
 /// The plugin beside the test binary, as a host opens it.
 private enum OpenCLHost {
-  static let library = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-    .appendingPathComponent("libBackplaneOpenCL.so").path
-
-  static func runtime(_ settings: [String: String] = [:]) -> Runtime {
+  static func runtime(_ settings: [String: String] = [:], beside others: [String] = []) -> Runtime {
     var options = Runtime.Options()
-    (options.pluginPaths, options.searchesForPlugins, options.probe) = ([library], false, .off)
+    options.pluginPaths = (others + ["BackplaneOpenCL"]).map { buildFolder + "/lib\($0).so" }
+    (options.searchesForPlugins, options.probe) = (false, .off)
     (options.settings, options.environment, options.logLevel) = (settings, [:], .error)
     return Runtime(options)
   }
@@ -47,6 +45,13 @@ private enum OpenCLHost {
 
 @Suite(.serialized, .enabled(if: OpenCLHost.hasDevice, "no OpenCL driver with a device on this machine (pocl-opencl-icd is one)"))
 struct OpenCLDeviceTests {
+  /// A driver that runs on the processor is no second device for a graph that names none.
+  @Test func theProcessorIsTakenOnceByDefault() {
+    let runtime = OpenCLHost.runtime(beside: ["BackplaneCPU"])
+    #expect(runtime.devices.count { $0.info.kind == .cpu } >= 1)
+    #expect(runtime.defaultDevices.filter { $0.info.kind == .cpu }.map(\.id) == ["cpu"])
+  }
+
   /// A case of each family of kernels; the whole of it is what `conform` runs.
   @Test(arguments: [
     "add/a=f32.7x1x64/b=f32.31x64/data=normal/mem=plain", "gelu/x=f32.257/approximate=tanh/data=normal/mem=plain",
