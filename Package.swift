@@ -18,7 +18,7 @@ func fast(_ name: String, path: String, _ dependencies: [Target.Dependency] = []
 }
 func kernels(_ name: String, path: String) -> Target {
   .target(name: name, dependencies: ["BackplaneABI"], path: path, publicHeadersPath: "include",
-          cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-fno-math-errno", "-Wall", "-Wextra"])])
+          cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-missing-field-initializers"])])
 }
 func plugin(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
   // nodelete: a Swift library must stay mapped once loaded. The version script leaves one symbol exported.
@@ -60,8 +60,10 @@ let package = Package(
     .target(name: "BackplaneTemplates", path: "Sources/BackplaneTemplates"),  // Plugins/Template*, embedded
     fast("BackplanePluginKit", path: "Sources/BackplanePluginKit", ["BackplaneABI", "BackplanePlanner"]),
     fast("BackplaneKernelKit", path: "Sources/BackplaneKernelKit", ["BackplanePluginKit", "BackplaneCore", "BackplaneABI"]),
+    .target(name: "SQLiteLibrary", path: "Sources/SQLiteLibrary", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),  // found at run time
+    host("BackplaneTuner", ["SQLiteLibrary", "BackplaneConformance", "BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     .executableTarget(name: "backplane-cli",
-      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneGenerator", "BackplaneTemplates"], path: "Sources/backplane-cli",
+      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneTuner", "BackplaneGenerator", "BackplaneTemplates"], path: "Sources/backplane-cli",
       swiftSettings: strict),
     .executableTarget(name: "backplane-probe", dependencies: ["BackplaneRegistry"], path: "Sources/backplane-probe", swiftSettings: strict),
     // Device code and the plugins around it.
@@ -98,6 +100,7 @@ let package = Package(
     tests("MutantTests", ["BackplaneConformance", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Mutant with cc
     tests("EvilTests", ["BackplaneConformance", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Evil with cc
     tests("NPUStubTests", ["BackplaneModels", "BackplaneConformance", "BackplaneRuntime", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // opens the plugins with dlopen
+    tests("BackplaneTunerTests", ["BackplaneTuner", "BackplaneConformance", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),
     tests("VulkanTests", []),  // runs the tool, which opens the plugin
   ],
   cLanguageStandard: .gnu2x

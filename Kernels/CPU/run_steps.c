@@ -122,10 +122,13 @@ static void run_piece(void *context, uint64_t begin, uint64_t end, uint32_t work
   p->run(p->call, p->phase, begin, end, worker);
 }
 
-static bp_status run_phases(const bp_cpu_execution *e, const bp_cpu_kernel *k, const bp_cpu_call *call, const bp_cpu_plan *plan) {
+static bp_status run_phases(const bp_cpu_execution *e, const bp_cpu_step *step, const bp_cpu_call *call, const bp_cpu_plan *plan) {
+  const bp_cpu_kernel *k = step->kernel;
   for (uint32_t phase = 0; phase < plan->phases; phase++) {
     uint64_t items = plan->items[phase], grain = plan->grain[phase];
     if (items == 0) continue;
+    if (step->chunk && step->chunk != 100 && grain < items) grain = (grain ? grain : 1) * step->chunk / 100;
+    if (step->threads && grain * step->threads < items && step->threads < e->workers) grain = (items + step->threads - 1) / step->threads;
     if (e->workers == 1 || grain >= items) { k->run(call, phase, 0, items, 0); continue; }
     piece p = {call, k->run, phase};
     bp_status status = e->host->parallel_for(e->host->ctx, items, grain ? grain : 1, run_piece, &p, 0);
@@ -139,6 +142,12 @@ static bp_status must_stop(const bp_cpu_execution *e) {
   return e->deadline_ns && e->host->now_ns(e->host->ctx) >= e->deadline_ns ? BP_E_TIMEOUT : BP_OK;
 }
 
+static int holds(const bp_cpu_execution *e, const bp_cpu_step *step) {
+  if (!step->symbol) return 1;
+  int64_t value = e->symbols[step->symbol - 1];
+  return step->lo <= value && value <= step->hi;
+}
+
 bp_status bp_cpu_run_steps(const bp_cpu_execution *e, bp_cpu_fault *f) {
   *f = (bp_cpu_fault){0};
   bp_cpu_call call;
@@ -147,8 +156,11 @@ bp_status bp_cpu_run_steps(const bp_cpu_execution *e, bp_cpu_fault *f) {
   for (uint32_t i = 0; i < BP_CPU_MAX_IN; i++) call.in[i].dtype = 0;
   for (uint32_t i = 0; i < BP_CPU_MAX_OUT; i++) call.out[i].dtype = 0;
   uint32_t n_in = 0, n_out = 0; // operands that the last step left behind
+  uint32_t done = BP_NO_TENSOR; // the node that ran last
   for (uint32_t s = 0; s < e->program->n_steps; s++) {
     const bp_cpu_step *step = &e->program->steps[s];
+    if (step->node == done || !holds(e, step)) continue;
+    done = step->node;
     f->node_plus_1 = step->node + 1;
     bp_status status = must_stop(e);
     if (status != BP_OK) return status;
@@ -159,13 +171,14 @@ bp_status bp_cpu_run_steps(const bp_cpu_execution *e, bp_cpu_fault *f) {
     call.n_in = n_in = step->n_in, call.n_out = n_out = step->n_out;
     call.attrs = step->attrs, call.n_attrs = step->n_attrs, call.numerics = step->numerics;
     call.scratch = step->scratch_bytes ? e->workspace + step->scratch_offset : 0;
+    for (uint32_t i = 0; i < BP_CPU_MAX_PARAMETERS; i++) call.chosen[i] = step->chosen[i];
     bp_cpu_plan plan;
     step->kernel->plan(&call, &plan);
     if (plan.scratch_bytes > step->scratch_bytes || plan.phases > BP_CPU_MAX_PHASES) {
       f->kind = BP_CPU_FAULT_SCRATCH, f->limit = (int64_t)step->scratch_bytes, f->actual = (int64_t)plan.scratch_bytes;
       return BP_E_INTERNAL;
     }
-    status = run_phases(e, step->kernel, &call, &plan);
+    status = run_phases(e, step, &call, &plan);
     if (status != BP_OK) return status;
   }
   return BP_OK;

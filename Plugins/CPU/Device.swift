@@ -9,6 +9,7 @@ final class Device: PluginDevice, @unchecked Sendable {
   let workers: Int
   private let instance: Instance
   private let memory = RecordMemory()
+  private let offered = VariantRecords()
   private let description: bp_device_info
 
   init(_ instance: Instance) throws(PluginError) {
@@ -44,7 +45,7 @@ final class Device: PluginDevice, @unchecked Sendable {
     info.vendor = bp_str("Backplane")
     info.driver = bp_str("backplane-cpu")
     info.driver_version = bp_str(pluginVersion)
-    info.groups = BP_GROUP_BASE | BP_GROUP_QUEUES
+    info.groups = BP_GROUP_BASE | BP_GROUP_QUEUES | BP_GROUP_TUNING
     info.n_queues = 4
     info.timestamp_hz = 1_000_000_000
     info.caps_epoch = 1
@@ -104,20 +105,28 @@ final class Device: PluginDevice, @unchecked Sendable {
   override func variants(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ out: UnsafeMutableRawPointer?, _ stride: UInt32,
                 _ count: UnsafeMutablePointer<UInt32>?) throws(PluginError) -> bp_status {
     let graph = try GraphReader(graph)
-    guard let count, Int(node) < graph.nodes.count else { throw .invalid("variants: node \(node) of \(graph.nodes.count)") }
+    guard Int(node) < graph.nodes.count else { throw .invalid("variants: node \(node) of \(graph.nodes.count)") }
     let lowering = try GraphLowering(graph, workers: workers)
-    let kernels: [Kernel]
-    do throws(Refusal) { kernels = catalogue.all(graph.nodes[Int(node)].op, try lowering.call(ofNode: Int(node))) } catch { kernels = [] }
-    let room = out == nil ? 0 : Int(count.pointee)
-    for (i, kernel) in kernels.prefix(room).enumerated() {
-      var variant = bp_variant()
-      variant.name = identifier(kernel.name.string)
-      variant.numerics_class = kernel.isRounding ? BP_NUMERICS_STANDARD : BP_NUMERICS_STRICT
-      variant.accumulate = identifier("f32")
-      writeRecord(variant, to: (out! + i * Int(stride)).assumingMemoryBound(to: bp_variant.self))
+    var kernels: [Kernel] = []
+    if let call = try? lowering.call(ofNode: Int(node)) { kernels = catalogue.all(graph.nodes[Int(node)].op, call) }
+    return try offered.write(kernels.map { $0.offered(workers: workers) }, out, stride, count)
+  }
+
+  override func checkConfig(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ config: bp_config) throws(PluginError) -> UInt64 {
+    let graph = try GraphReader(graph)
+    guard Int(node) < graph.nodes.count else { throw .invalid("config_check: node \(node) of \(graph.nodes.count)") }
+    let lowering = try GraphLowering(graph, workers: workers), choice = try ChosenVariant(config)
+    do throws(Refusal) {
+      let call = try lowering.call(ofNode: Int(node))
+      let kernel = try catalogue.kernel(graph.nodes[Int(node)].op, choice.variant == 0 ? nil : choice.variant, call)
+      var cut = bp_cpu_plan()
+      _ = try kernel.values(choice.values, workers: workers)
+      kernel.pointer.pointee.plan(call, &cut)
+      return cut.scratch_bytes
+    } catch {
+      throw PluginError(BP_E_UNSUPPORTED, "config_check: no kernel takes node \(node) with \(choice.values)", reason: error.reason, node: Int(node),
+                        operand: Int(error.operand))
     }
-    count.pointee = UInt32(kernels.count)
-    return kernels.count > room ? BP_MORE : BP_OK
   }
 
   // MARK: Memory and programs

@@ -99,6 +99,14 @@ final class KernelCatalogue: Sendable {
     (kernels[op] ?? []).reversed().filter { (try? check($0, call)) != nil }
   }
 
+  /// The kernel that is named, else the best.
+  func kernel(_ op: bp_id, _ variant: bp_id?, _ call: UnsafePointer<bp_cpu_call>) throws(Refusal) -> Kernel {
+    guard let variant else { return try choose(op, call) }
+    guard let kernel = (kernels[op] ?? []).first(where: { identifier($0.name.string) == variant }) else { throw Refusal(reason: BP_REASON_FEATURE) }
+    try check(kernel, call)
+    return kernel
+  }
+
   func check(_ kernel: Kernel, _ call: UnsafePointer<bp_cpu_call>) throws(Refusal) {
     let needs = kernel.pointer.pointee.needs
     guard needs & ~isa == 0 else { throw Refusal(reason: BP_REASON_ISA, limit: Int64(isa), actual: Int64(needs)) }

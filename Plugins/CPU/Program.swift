@@ -25,13 +25,17 @@ final class Program: PluginProgram, @unchecked Sendable {
     guard lowering.symbols.count <= Int(BP_CPU_MAX_SYMBOLS) else {
       throw PluginError(BP_E_UNSUPPORTED, "\(lowering.symbols.count) symbols; at most \(BP_CPU_MAX_SYMBOLS) are supported", reason: BP_REASON_GRAPH_LIMIT)
     }
-    let configured = try Program.configuredVariants(request)
+    let choices = try request.choices(), strict = request.numerics == BP_NUMERICS_STRICT
     var compilation = Compilation(graph: graph, lowering: lowering, memory: memory, plan: WorkspaceRequest(graph: graph, bytes: lowering.bytes))
     for node in graph.nodes.indices {
       if let token = request.cancel, node % 256 == 0, device.host.table.pointee.cancelled(device.host.table.pointee.ctx, token) != 0 {
         throw PluginError(BP_E_CANCELLED, "program_create was cancelled at node \(node) of \(graph.nodes.count)", node: node)
       }
-      try compilation.add(node, device, variant: configured[UInt32(node)], strict: request.numerics == BP_NUMERICS_STRICT)
+      // Those that hold for some values of a symbol, then the one that holds otherwise.
+      let chosen = choices[UInt32(node)] ?? []
+      for choice in chosen.filter({ $0.range != nil }).map(Optional.some) + [chosen.first { $0.range == nil }] {
+        try compilation.add(node, device, choice, strict: strict)
+      }
     }
     workspace = try WorkspacePlan(compilation.plan)
     for i in compilation.steps.indices {
@@ -71,15 +75,6 @@ final class Program: PluginProgram, @unchecked Sendable {
         bp_cpu_bound(tensor: $0, is_written: written.contains($0) ? 1 : 0, same_as: bindingOfInput[$0] ?? BP_NO_TENSOR, reserved0: 0)
       }
   }
-
-  /// Names of variants by node, from the configs that hold whatever the symbols' values are.
-  private static func configuredVariants(_ request: bp_compile) throws(PluginError) -> [UInt32: bp_id] {
-    var variants: [UInt32: bp_id] = [:]
-    for config in try request.configs.records(zero: bp_config(), named: "configs") where config.symbol == 0 && config.variant != 0 {
-      variants[config.node] = config.variant
-    }
-    return variants
-  }
 }
 
 /// Steps under construction, and what the workspace's plan must know about them.
@@ -90,19 +85,34 @@ private struct Compilation {
   var plan: WorkspaceRequest
   var steps: [bp_cpu_step] = []
 
-  mutating func add(_ index: Int, _ device: Device, variant: bp_id?, strict: Bool) throws(PluginError) {
+  /// Adds a node's step, or a further one for it that holds when those before it do not.
+  mutating func add(_ index: Int, _ device: Device, _ choice: ChosenVariant?, strict: Bool) throws(PluginError) {
     let node = graph.nodes[index]
+    var symbol = 0
+    if let range = choice?.range {
+      guard let known = lowering.symbols.firstIndex(where: { $0.number == range.symbol }) else {
+        throw .invalid("a config of node \(index) holds for values of symbol \(range.symbol), which the graph has not", node: index)
+      }
+      symbol = known + 1
+    }
     do throws(Refusal) {
       let call = try lowering.call(ofNode: index, strict: strict)
-      let kernel = try choose(node.op, variant, call, device.catalogue)
+      let kernel = try device.catalogue.kernel(node.op, choice?.variant, call)
       if graph.isView(node) {
-        plan.views.append((tensor: Int(node.outputs[0]), base: Int(node.inputs[0])))
+        if choice?.range == nil { plan.views.append((tensor: Int(node.outputs[0]), base: Int(node.inputs[0]))) }
         return
       }
+      let values = try kernel.values(choice?.values ?? [], workers: device.workers)
       var cut = bp_cpu_plan()
       kernel.pointer.pointee.plan(call, &cut)
-      plan.scratch[index] = Int(clamping: cut.scratch_bytes)
-      steps.append(step(index, kernel, numerics: call.pointee.numerics, scratch: cut.scratch_bytes))
+      plan.scratch[index] = max(plan.scratch[index], Int(clamping: cut.scratch_bytes))
+      var step = step(index, kernel, numerics: call.pointee.numerics, scratch: cut.scratch_bytes)
+      (step.threads, step.chunk) = (UInt32(values[0]), UInt32(values[1]))
+      withUnsafeMutableBytes(of: &step.chosen) { bytes in
+        for (i, value) in values.dropFirst(2).enumerated() { bytes.storeBytes(of: Int64(value), toByteOffset: 8 * i, as: Int64.self) }
+      }
+      if let range = choice?.range { (step.symbol, step.lo, step.hi) = (UInt32(symbol), range.values.lowerBound, range.values.upperBound) }
+      steps.append(step)
     } catch {
       let name = device.host.name(of: node.op)
       throw PluginError(
@@ -110,21 +120,12 @@ private struct Compilation {
         "node \(index), \(name): no kernel takes it (reason \(error.reason), operand \(error.operand), limit \(error.limit), actual \(error.actual))",
         reason: error.reason, node: index, operand: Int(error.operand))
     }
-    if let pair = Operators.inPlace(node.op), pair.output < node.outputs.count, pair.input < node.inputs.count {
+    if choice?.range == nil, let pair = Operators.inPlace(node.op), pair.output < node.outputs.count, pair.input < node.inputs.count {
       let (input, output) = (node.inputs[pair.input], node.outputs[pair.output])
       guard input != BP_NO_TENSOR, output != BP_NO_TENSOR, input != output,
             graph.tensors[Int(input)].hasSameShape(as: graph.tensors[Int(output)]) else { return }
       plan.inPlace.append((node: index, input: Int(input), output: Int(output)))
     }
-  }
-
-  private func choose(_ op: bp_id, _ variant: bp_id?, _ call: UnsafePointer<bp_cpu_call>, _ catalogue: KernelCatalogue) throws(Refusal) -> Kernel {
-    guard let variant else { return try catalogue.choose(op, call) }
-    guard let kernel = (catalogue.kernels[op] ?? []).first(where: { identifier($0.name.string) == variant }) else {
-      throw Refusal(reason: BP_REASON_FEATURE)
-    }
-    try catalogue.check(kernel, call)
-    return kernel
   }
 
   private func step(_ index: Int, _ kernel: Kernel, numerics: UInt32, scratch: UInt64) -> bp_cpu_step {

@@ -77,7 +77,7 @@ final class Device: PluginDevice, @unchecked Sendable {
     info.index = UInt32(index)
     (info.name, info.vendor) = (text(name), text(api.text(id, BP_CL_DEVICE_VENDOR)))
     (info.driver, info.driver_version) = (text(api.text(id, BP_CL_DEVICE_VERSION)), text(version))
-    info.groups = BP_GROUP_BASE | BP_GROUP_QUEUES
+    info.groups = BP_GROUP_BASE | BP_GROUP_QUEUES | BP_GROUP_TUNING
     info.n_queues = 4
     info.timestamp_hz = 1_000_000_000
     info.caps_epoch = 1
@@ -114,6 +114,10 @@ final class Device: PluginDevice, @unchecked Sendable {
   override func variants(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ out: UnsafeMutableRawPointer?, _ stride: UInt32,
                          _ count: UnsafeMutablePointer<UInt32>?) throws(PluginError) -> bp_status {
     try verdicts.variants(graph, node, out, stride, count)
+  }
+
+  override func checkConfig(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ config: bp_config) throws(PluginError) -> UInt64 {
+    try verdicts.check(graph, node, config)
   }
 
   override func link(_ mem: UInt32, _ peer: UnsafePointer<bp_device_info>?, _ peerMemory: UInt32, _ out: UnsafeMutablePointer<bp_link>?) throws(PluginError) {

@@ -90,7 +90,7 @@ final class Device: PluginDevice, @unchecked Sendable {
     let details = text(facts.driver_info)
     info.driver_version = stored(details.isEmpty ? version(facts.driver_version) : details)
     info.uuid = facts.uuid
-    info.groups = BP_GROUP_BASE | BP_GROUP_QUEUES
+    info.groups = BP_GROUP_BASE | BP_GROUP_QUEUES | BP_GROUP_TUNING
     info.n_queues = 4
     info.timestamp_hz = facts.timestamp_period > 0 ? UInt64(1e9 / Double(facts.timestamp_period)) : 0
     info.caps_epoch = 1
@@ -119,6 +119,10 @@ final class Device: PluginDevice, @unchecked Sendable {
   override func variants(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ out: UnsafeMutableRawPointer?, _ stride: UInt32,
                          _ count: UnsafeMutablePointer<UInt32>?) throws(PluginError) -> bp_status {
     try verdicts.variants(graph, node, out, stride, count)
+  }
+
+  override func checkConfig(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ config: bp_config) throws(PluginError) -> UInt64 {
+    try verdicts.check(graph, node, config)
   }
 
   override func link(_ mem: UInt32, _ peer: UnsafePointer<bp_device_info>?, _ peerMemory: UInt32, _ out: UnsafeMutablePointer<bp_link>?) throws(PluginError) {

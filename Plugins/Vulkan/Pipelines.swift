@@ -6,7 +6,7 @@ import VulkanKernels
 struct ShaderStore: Sendable {
   /// Four bytes a word.
   private let shaders: [String: [UInt32]]
-  /// Manifests' texts, and for shaders their paths alone: what a kernel library must know.
+  /// Manifests' texts, and for shaders a hash of their words: what a kernel library must know.
   let texts: [(path: String, text: String)]
   private let words: [String: UInt32]
 
@@ -20,7 +20,7 @@ struct ShaderStore: Sendable {
         texts.append((path, String(decoding: bytes, as: UTF8.self)))
       } else {
         shaders[path] = Array(bytes.bindMemory(to: UInt32.self))
-        texts.append((path, ""))
+        texts.append((path, "\(bytes.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 })"))
       }
     }
     let list = bp_vulkan_words(&count)!

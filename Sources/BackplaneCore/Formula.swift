@@ -103,17 +103,30 @@ public struct Formula: Hashable, Sendable {
     }
   }
 
-  private func describe(_ term: Int) -> String {
+  /// The text with each reference that has a value replaced by it: what is left asks for the others alone.
+  ///
+  /// - Parameter value: The value of a reference by index; nil leaves its name.
+  public func substituting(_ value: (Int) -> Value?) -> String { describe(rootIndex, value) }
+
+  private func describe(_ term: Int, _ value: (Int) -> Value? = { _ in nil }) -> String {
     switch terms[term] {
-    case .int(let i): "\(i)"
-    case .float(let f): "\(f)"
-    case .string(let s): "'\(s)'"
-    case .reference(let i): references[i].description
-    case .not(let a): "!(\(describe(a)))"
-    case .negative(let a): "-\(describe(a))"
+    case .int(let i): return "\(i)"
+    case .float(let f): return "\(f)"
+    case .string(let s): return "'\(s)'"
+    case .reference(let i):
+      switch value(i) {
+      case nil: return references[i].description
+      case .int(let i): return i < 0 ? "(\(i))" : "\(i)"
+      case .float(let f): return f < 0 ? "(\(f))" : "\(f)"
+      case .string(let s): return "'\(s)'"
+      case .bool(let b): return b ? "1" : "0"
+      }
+    case .not(let a): return "!(\(describe(a, value)))"
+    case .negative(let a): return "-(\(describe(a, value)))"
     case .binary(let op, let a, let b):
-      [a, b].map { part in
-        if case .binary(let inner, _, _) = terms[part], inner.strength < op.strength { "(\(describe(part)))" } else { describe(part) }
+      // Operators of one strength are taken from the left.
+      return [(a, op.strength), (b, op.strength + 1)].map { part, least in
+        if case .binary(let inner, _, _) = terms[part], inner.strength < least { "(\(describe(part, value)))" } else { describe(part, value) }
       }.joined(separator: " \(op.rawValue) ")
     }
   }

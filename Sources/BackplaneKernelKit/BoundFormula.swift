@@ -63,17 +63,18 @@ struct BoundFormula: @unchecked Sendable {
     }
   }
 
+  /// What the formula's reference number `index` stands for.
+  func value(of index: Int, _ views: [OperandView], _ slots: [Formula.Value]) -> Formula.Value {
+    switch sources[index] {
+    case .constant(let value): value
+    case .property(let view, let property): property.value(of: views[view])
+    case .slot(let i): slots[i]
+    }
+  }
+
   func evaluate(_ views: [OperandView], _ slots: [Formula.Value]) throws(PluginError) -> Formula.Value {
     let value: Formula.Value?
-    do {
-      value = try formula.evaluate { reference in
-        switch sources[reference] {
-        case .constant(let value): value
-        case .property(let view, let property): property.value(of: views[view])
-        case .slot(let i): slots[i]
-        }
-      }
-    } catch {
+    do { value = try formula.evaluate { self.value(of: $0, views, slots) } } catch {
       throw .invalid("'\(formula.text)': \(error.message)")
     }
     guard let value else { throw .invalid("'\(formula.text)' has no value") }
@@ -101,6 +102,11 @@ struct BoundFormula: @unchecked Sendable {
   func isTrue(_ views: [OperandView], _ slots: [Formula.Value]) throws(PluginError) -> Bool { try integer(views, slots) != 0 }
 }
 
+/// Names of constants that formulas have asked for.
+final class AskedNames {
+  var names: Set<String> = []
+}
+
 /// What names mean where a node's variant is bound.
 struct FormulaScope {
   /// Views by operand name; nil: absent.
@@ -110,6 +116,8 @@ struct FormulaScope {
   let table: ShapeTable
   let features: Set<String>
   let attributes: [GraphNode.Attribute]
+  /// Told what is asked for.
+  var asked: AskedNames?
 
   /// - Throws: `BP_E_INVALID` for a name that means nothing.
   func bind(_ formula: Formula) throws(PluginError) -> BoundFormula {
@@ -122,6 +130,7 @@ struct FormulaScope {
     let name = reference.name
     guard let function = reference.function else {
       if let slot = slots[name] { return .slot(slot) }
+      asked?.names.insert(name)
       if let value = constants[name] ?? attribute(name) { return .constant(value) }
       throw .invalid("'\(formula.text)': '\(name)' is no parameter, attribute or value here")
     }

@@ -13,6 +13,8 @@ public final class KernelLibrary: @unchecked Sendable {
   /// What is wrong with files of the user's folder, which then are left out.
   public private(set) var problems: [String] = []
   private let suffix: String
+  /// Texts of manifests, by file.
+  private var manifests: [String: String] = [:]
 
   /// - Parameters:
   ///   - files: Paths and texts of the backend's own sources and manifests.
@@ -23,6 +25,7 @@ public final class KernelLibrary: @unchecked Sendable {
     self.suffix = suffix
     for file in files where !file.path.hasSuffix(".json") { sources[file.path] = file.text }
     for file in files where file.path.hasSuffix(".json") {
+      manifests[file.path] = file.text
       do { try add(KernelManifest(text: file.text, file: file.path, isUsers: false), folder: "") } catch {
         throw PluginError(BP_E_INTERNAL, "\(error)")
       }
@@ -39,6 +42,7 @@ public final class KernelLibrary: @unchecked Sendable {
         problems.append("\(folder)/\(file) cannot be read")
         continue
       }
+      manifests[folder + "/" + file] = text
       let inner = file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
       do { try add(KernelManifest(text: text, file: folder + "/" + file, isUsers: true), folder: "user/" + inner) } catch {
         problems.append("\(error)")
@@ -63,6 +67,8 @@ public final class KernelLibrary: @unchecked Sendable {
       for name in variant.operators { variants[identifier(name), default: []].insert(named, at: 0) }
     }
   }
+
+  func manifestText(_ file: String) -> String { manifests[file] ?? "" }
 
   func kernel(_ name: String) throws(PluginError) -> KernelTemplate {
     guard let kernel = kernels[name] else { throw PluginError(BP_E_INTERNAL, "there is no kernel '\(name)'") }

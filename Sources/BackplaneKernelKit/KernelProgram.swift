@@ -26,6 +26,8 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
   public let kernels: [KernelKey]
   private let table: ShapeTable
   private let plans: [LaunchPlan]
+  /// By node: where its alternatives but the last hold, by the symbol's index.
+  private let ranges: [Int: [(symbol: Int, values: ClosedRange<Int64>)]]
   private let workspace: WorkspacePlan
   /// Of scratch memory in the workspace, by storage number less the tensors.
   private let scratchOffsets: [UInt64]
@@ -47,39 +49,45 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
     let graph = try GraphReader(request.graph)
     try graph.checkOrder()
     let lowering = NodeLowering(graph, library, traits)
-    let configured = try KernelProgram.configuredVariants(request)
-    var plans: [LaunchPlan] = []
+    let choices = try request.choices(), strict = request.numerics == BP_NUMERICS_STRICT
+    var plans: [LaunchPlan] = [], ranges: [Int: [(symbol: Int, values: ClosedRange<Int64>)]] = [:]
     var inPlace: [(node: Int, input: Int, output: Int)] = [], views: [(tensor: Int, base: Int)] = []
     for (index, node) in graph.nodes.enumerated() {
       if let token = request.cancel, index % 64 == 0, host.table.pointee.cancelled(host.table.pointee.ctx, token) != 0 {
         throw PluginError(BP_E_CANCELLED, "program_create was cancelled at node \(index) of \(graph.nodes.count)", node: index)
       }
-      let variant: VariantTemplate
-      do throws(Refusal) {
-        let config = configured[UInt32(index)]
-        variant = try lowering.choose(index, variant: config?.variant, values: config?.values ?? [], strict: request.numerics == BP_NUMERICS_STRICT)
-      } catch {
-        throw PluginError(
-          BP_E_UNSUPPORTED,
-          "node \(index), \(host.name(of: node.op)): no kernel takes it (reason \(error.reason), operand \(error.operand), limit \(error.limit), actual \(error.actual))",
-          reason: error.reason, node: index, operand: Int(error.operand))
+      if graph.isView(node) { views.append((tensor: Int(node.outputs[0]), base: Int(node.inputs[0]))) }
+      // Those that hold for some values of a symbol, then the one that holds otherwise.
+      let chosen = choices[UInt32(index)] ?? []
+      var pairs: [(input: Int, output: Int)?] = []
+      for choice in chosen.filter({ $0.range != nil }).map(Optional.some) + [chosen.first { $0.range == nil }] {
+        let variant: VariantTemplate
+        do throws(Refusal) { variant = try lowering.choose(index, variant: choice?.variant, values: choice?.values ?? [], strict: strict) } catch {
+          throw PluginError(
+            BP_E_UNSUPPORTED,
+            "node \(index), \(host.name(of: node.op)): no kernel takes it (reason \(error.reason), operand \(error.operand), limit \(error.limit), actual \(error.actual))",
+            reason: error.reason, node: index, operand: Int(error.operand))
+        }
+        if graph.isView(node) { continue }
+        do throws(PluginError) {
+          let lowered = try lowering.lower(index, variant)
+          for plan in lowered { plan.alternative = pairs.count }
+          plans += lowered
+        } catch {
+          var failure = error
+          failure.node = index
+          failure.message = "variant \(variant.name) of \(variant.file): \(error.message)"
+          throw failure
+        }
+        pairs.append(variant.inPlace.flatMap { variant.pair(node, output: $0.output, input: $0.input) })
       }
-      if graph.isView(node) {
-        views.append((tensor: Int(node.outputs[0]), base: Int(node.inputs[0])))
-        continue
-      }
-      do throws(PluginError) { plans += try lowering.lower(index, variant) } catch {
-        var failure = error
-        failure.node = index
-        failure.message = "variant \(variant.name) of \(variant.file): \(error.message)"
-        throw failure
-      }
-      if let (output, input) = variant.inPlace, let pair = variant.pair(node, output: output, input: input), pair.input != pair.output,
+      if pairs.count > 1 { ranges[index] = try chosen.compactMap(\.range).map { range throws(PluginError) in try lowering.table.indexed(range, node: index) } }
+      if let pair = pairs.first ?? nil, pairs.allSatisfy({ $0.map { $0 == pair } ?? false }), pair.input != pair.output,
          graph.tensors[pair.input].hasSameShape(as: graph.tensors[pair.output]) {
         inPlace.append((node: index, input: pair.input, output: pair.output))
       }
     }
-    (table, kernels, self.plans, tensorCount) = (lowering.table, lowering.kernels, plans, graph.tensors.count)
+    (table, kernels, self.plans, self.ranges, tensorCount) = (lowering.table, lowering.kernels, plans, ranges, graph.tensors.count)
     var plan = WorkspaceRequest(graph: graph, bytes: (0..<graph.tensors.count).map { Int(lowering.table.bounds[$0].span) })
     plan.alignment = 128  // the largest vector type of device code
     (plan.views, plan.inPlace) = (views, inPlace)
@@ -110,23 +118,14 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
     writeRecord(info, to: out)
   }
 
-  /// By node, from the configs that hold whatever the symbols' values are.
-  private static func configuredVariants(_ request: bp_compile) throws(PluginError) -> [UInt32: (variant: bp_id, values: [Int])] {
-    var variants: [UInt32: (variant: bp_id, values: [Int])] = [:]
-    for config in try request.configs.records(zero: bp_config(), named: "configs") where config.symbol == 0 && config.variant != 0 {
-      guard config.n_values == 0 || config.values != nil else { throw .invalid("a config of node \(config.node) announces values, but there are none") }
-      variants[config.node] = (config.variant, UnsafeBufferPointer(start: config.values, count: Int(config.n_values)).map { Int($0) })
-    }
-    return variants
-  }
-
   // MARK: Dispatch
 
   /// Checks a dispatch and hands each launch to `body` with a function that finds its storage (nil: it has no bytes). Nothing is handed over when a
   /// check fails.
   public func dispatch(_ dispatch: bp_dispatch, _ body: (Launch, (Int) throws(PluginError) -> StoragePlace?) throws(PluginError) -> Void) throws(PluginError) {
     guard dispatch.entry == 0 else { throw .invalid("execute: entry \(dispatch.entry) does not exist, there is 1") }
-    let views = try table.evaluate(symbols(dispatch))
+    let values = try symbols(dispatch), views = try table.evaluate(values)
+    let selected = ranges.mapValues { list in list.firstIndex { $0.values.contains(values[$0.symbol]) } ?? list.count }
     let bound = try bound(dispatch, views), work = try workspace(dispatch)
     func inWorkspace(_ offset: UInt64) -> StoragePlace? { work.map { StoragePlace(buffer: $0.buffer, offset: $0.offset + offset) } }
     func place(_ storage: Int) throws(PluginError) -> StoragePlace? {
@@ -137,7 +136,7 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
       case .nowhere: throw PluginError(BP_E_INTERNAL, "tensor \(storage) lies nowhere")
       }
     }
-    for plan in plans {
+    for plan in plans where selected.isEmpty || plan.alternative == selected[plan.node] ?? 0 {
       let launch: Launch?
       do throws(PluginError) { launch = try plan.launch(views) } catch {
         var failure = error

@@ -49,6 +49,8 @@ final class LaunchPlan: @unchecked Sendable {
   }
   let kernel: Int
   let node: Int
+  /// Of the node's choices, the one that this launch belongs to.
+  var alternative = 0
   var condition: BoundFormula?
   var same: (Int, Int)?
   var walk: WalkPlan?

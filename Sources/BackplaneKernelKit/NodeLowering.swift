@@ -30,6 +30,7 @@ final class NodeLowering {
   private var indexOfKernel: [KernelKey: Int] = [:]
   /// Parameters of the node at hand that the caller has chosen.
   private var chosen: [String: Int] = [:]
+  private let asked = AskedNames()
   /// Bytes of scratch memory at the bounds, by storage number; and the node that needs it.
   private(set) var scratch: [(storage: Int, view: Int, node: Int)] = []
 
@@ -104,7 +105,8 @@ final class NodeLowering {
   }
 
   private func checkConditions(_ variant: VariantTemplate, _ node: GraphNode) throws(Refusal) {
-    let scope = scope(variant, node)
+    var scope = scope(variant, node)
+    scope.asked = nil  // conditions limit parameters, launches use them
     for condition in variant.conditions {
       let order = variant.inputs.map(\.name) + variant.outputs.map(\.name)
       let position = condition.operand.flatMap { name in order.firstIndex(of: name) } ?? 0
@@ -131,14 +133,42 @@ final class NodeLowering {
     }
     var constants: [String: Formula.Value] = traits.values.mapValues { .int($0) }
     for parameter in variant.parameters {
-      let standard = traits.isCPU ? parameter.onCPU : parameter.onGPU
-      constants[parameter.name] = .int(chosen[parameter.name] ?? traits.overrides["\(variant.name).\(parameter.name)"] ?? standard)
+      constants[parameter.name] = .int(chosen[parameter.name] ?? standard(parameter, variant))
     }
     let name = variant.operators.first { identifier($0) == node.op } ?? ""
     constants["operator"] = .string(name)
     constants["own_operator"] = .string("op_" + name)
     constants["cpu"] = .int(traits.isCPU ? 1 : 0)
-    return FormulaScope(operands: operands, constants: constants, table: table, features: traits.features, attributes: node.attributes)
+    return FormulaScope(operands: operands, constants: constants, table: table, features: traits.features, attributes: node.attributes, asked: asked)
+  }
+
+  /// A parameter's value when the caller chooses none.
+  func standard(_ parameter: VariantTemplate.Parameter, _ variant: VariantTemplate) -> Int {
+    traits.overrides["\(variant.name).\(parameter.name)"] ?? (traits.isCPU ? parameter.onCPU : parameter.onGPU)
+  }
+
+  /// Names that launches of lowered nodes have asked for: a parameter that is not among them changes nothing.
+  var usedParameters: Set<String> { asked.names }
+
+  /// What a variant asks of its parameters for a node, all else put in as numbers.
+  func constraints(_ index: Int, _ variant: VariantTemplate) -> String {
+    let parameters = Set(variant.parameters.map(\.name))
+    var scope = scope(variant, graph.nodes[index])
+    scope.asked = nil
+    return variant.conditions.compactMap { condition -> String? in
+      let references = condition.formula.references
+      guard references.contains(where: { $0.function == nil && parameters.contains($0.name) }), let bound = try? scope.bind(condition.formula) else { return nil }
+      return "(" + condition.formula.substituting { i in
+        references[i].function == nil && parameters.contains(references[i].name) ? nil : bound.value(of: i, table.bounds, [])
+      } + ")"
+    }.joined(separator: " && ")
+  }
+
+  /// Of the sources of the kernels of lowered nodes, and of the manifest that says how they are built and launched.
+  func codeHash(_ variant: VariantTemplate) -> UInt64 {
+    let sources = Set(kernels.map(\.source)).sorted().map { (try? library.expanded($0)) ?? "" }
+    let hash = contentHash(([variant.file, library.manifestText(variant.file)] + sources).map { Array($0.utf8) })
+    return hash[0..<8].reduce(0) { $0 << 8 | UInt64($1) }
   }
 
   // MARK: Launches
@@ -146,6 +176,7 @@ final class NodeLowering {
   func lower(_ index: Int, _ variant: VariantTemplate) throws(PluginError) -> [LaunchPlan] {
     let node = graph.nodes[index]
     var scope = scope(variant, node)
+    asked.names = []
     for local in variant.locals { scope.operands[local.name] = .some(try add(local, scope, index)) }
     if let kernel = variant.copyKernel { return try lowerMovement(index, copy: kernel, fill: variant.fillKernel, scope) }
     var plans: [LaunchPlan] = []

@@ -131,6 +131,14 @@ final class ShapeTable {
     return tensorCount + scratchCount - 1
   }
 
+  /// A range of a symbol with the symbol's place in ``symbols``.
+  func indexed(_ range: (symbol: UInt32, values: ClosedRange<Int64>), node: Int) throws(PluginError) -> (symbol: Int, values: ClosedRange<Int64>) {
+    guard let index = symbols.firstIndex(where: { $0.number == range.symbol }) else {
+      throw .invalid("a config of node \(node) holds for values of symbol \(range.symbol), which the graph has not", node: node)
+    }
+    return (index, range.values)
+  }
+
   /// Every view under the symbols' values.
   func evaluate(_ values: [Int64]) throws(PluginError) -> [OperandView] {
     var views: [OperandView] = []

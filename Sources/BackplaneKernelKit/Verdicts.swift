@@ -10,7 +10,7 @@ public final class VerdictMaker: @unchecked Sendable {
   /// By variant and whether subnormals are flushed.
   private var declares: [String: bp_array] = [:]
   private var names: [String: bp_str] = [:]
-  private var parameters: [String: bp_array] = [:]
+  private let records = VariantRecords()
 
   /// - Parameter flushesSubnormals: The device does so in f32; then every verdict declares it.
   public init(_ library: KernelLibrary, _ traits: DeviceTraits, flushesSubnormals: Bool) {
@@ -22,21 +22,7 @@ public final class VerdictMaker: @unchecked Sendable {
       declares[variant.name] = bp_array(ptr: records.isEmpty ? nil : UnsafeRawPointer(memory.copy(records)), count: UInt32(records.count),
                                         stride: UInt32(MemoryLayout<bp_attr>.stride))
       names[variant.name] = text(variant.name)
-      parameters[variant.name] = self.parameters(of: variant)
     }
-  }
-
-  private func parameters(of variant: VariantTemplate) -> bp_array {
-    let records = variant.parameters.map { parameter in
-      var record = bp_param()
-      record.h = head(bp_param.self, BP_ST_PARAM)
-      record.name = identifier(parameter.name)
-      record.def = Int64(traits.overrides["\(variant.name).\(parameter.name)"] ?? (traits.isCPU ? parameter.onCPU : parameter.onGPU))
-      let choices = parameter.choices.isEmpty ? [record.def] : parameter.choices.map { Int64($0) }
-      (record.choices, record.count, record.lo, record.hi) = (UnsafePointer(memory.copy(choices)), UInt32(choices.count), choices.min()!, choices.max()!)
-      return record
-    }
-    return bp_array(ptr: records.isEmpty ? nil : UnsafeRawPointer(memory.copy(records)), count: UInt32(records.count), stride: UInt32(MemoryLayout<bp_param>.stride))
   }
 
   private func text(_ string: String) -> bp_str {
@@ -86,18 +72,42 @@ public final class VerdictMaker: @unchecked Sendable {
   public func variants(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ out: UnsafeMutableRawPointer?, _ stride: UInt32,
                        _ count: UnsafeMutablePointer<UInt32>?) throws(PluginError) -> bp_status {
     let graph = try GraphReader(graph)
-    guard let count, Int(node) < graph.nodes.count else { throw .invalid("variants: node \(node) of \(graph.nodes.count)") }
-    let list = NodeLowering(graph, library, traits).all(Int(node)), room = out == nil ? 0 : Int(count.pointee)
-    for (i, variant) in list.prefix(room).enumerated() {
-      var record = bp_variant()
-      record.name = identifier(variant.name)
-      record.numerics_class = variant.declares.isEmpty ? BP_NUMERICS_STRICT : BP_NUMERICS_STANDARD
-      record.accumulate = identifier("f32")
-      record.params = parameters[variant.name] ?? bp_array()
-      writeRecord(record, to: (out! + i * Int(stride)).assumingMemoryBound(to: bp_variant.self))
+    guard Int(node) < graph.nodes.count else { throw .invalid("variants: node \(node) of \(graph.nodes.count)") }
+    var offered: [OfferedVariant] = []
+    for variant in NodeLowering(graph, library, traits).all(Int(node)) {
+      // Lowered by itself: what its launches ask for is what its parameters can change.
+      let lowering = NodeLowering(graph, library, traits)
+      guard (try? lowering.choose(Int(node), variant: identifier(variant.name))) != nil, (try? lowering.lower(Int(node), variant)) != nil else { continue }
+      offered.append(OfferedVariant(
+        name: variant.name, numerics: variant.declares.isEmpty ? BP_NUMERICS_STRICT : BP_NUMERICS_STANDARD, declares: declares[variant.name] ?? bp_array(),
+        parameters: variant.parameters.map { parameter in
+          let standard = lowering.standard(parameter, variant), isUsed = lowering.usedParameters.contains(parameter.name)
+          let values = isUsed ? Set(parameter.choices).union([standard]).sorted() : [standard]
+          return .init(name: parameter.name, kind: values == [0, 1] ? BP_PARAM_SWITCH : BP_PARAM_NUMBER, affects: BP_AFFECTS_BUILD | BP_AFFECTS_RESULT,
+                       standard: standard, values: values)
+        },
+        constraints: lowering.constraints(Int(node), variant), kernelHash: lowering.codeHash(variant)))
     }
-    count.pointee = UInt32(list.count)
-    return list.count > room ? BP_MORE : BP_OK
+    return try records.write(offered, out, stride, count)
+  }
+
+  /// See ``PluginDevice/checkConfig(_:_:_:)``.
+  public func check(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ config: bp_config) throws(PluginError) -> UInt64 {
+    let graph = try GraphReader(graph)
+    guard Int(node) < graph.nodes.count else { throw .invalid("config_check: node \(node) of \(graph.nodes.count)") }
+    let lowering = NodeLowering(graph, library, traits), choice = try ChosenVariant(config), variant: VariantTemplate
+    do throws(Refusal) { variant = try lowering.choose(Int(node), variant: choice.variant == 0 ? nil : choice.variant, values: choice.values) } catch {
+      throw PluginError(BP_E_UNSUPPORTED, "config_check: the variant does not take node \(node) with \(choice.values)", reason: error.reason, node: Int(node),
+                        operand: Int(error.operand))
+    }
+    for plan in try lowering.lower(Int(node), variant) {
+      guard let launch = plan.fixed ?? nil, let most = traits.values["group_limit"] else { continue }
+      let items = launch.local[0] * launch.local[1] * launch.local[2]
+      if items > most {
+        throw PluginError(BP_E_UNSUPPORTED, "config_check: a work-group of \(items) items, the device takes \(most)", reason: BP_REASON_WORKGROUP_MEMORY, node: Int(node))
+      }
+    }
+    return lowering.scratch.reduce(0) { $0 + UInt64((lowering.table.bounds[$1.view].span + 127) / 128 * 128) }
   }
 
   /// 0 for nodes whose time is their memory traffic.

@@ -115,6 +115,11 @@ extension bp_device_fns {
       }
       return failed == BP_OK ? status : failed
     }
+    config_check = { device, graph, node, config, workspace, error in withError(error) { () throws(PluginError) in
+      guard let config else { throw .invalid("config_check: no config") }
+      let bytes = try PluginDevice.behind(device).checkConfig(graph, node, readRecord(config, zero: bp_config()))
+      workspace?.pointee = bytes
+    } }
     clock = { device, out, error in withError(error) { () throws(PluginError) in
       guard let out else { throw .invalid("clock: no place for the answer") }
       writeRecord(try PluginDevice.behind(device).clock(), to: out)

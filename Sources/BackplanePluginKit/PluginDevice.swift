@@ -26,6 +26,8 @@ open class PluginDevice: @unchecked Sendable {
                      _ count: UnsafeMutablePointer<UInt32>?) throws(PluginError) -> bp_status {
     throw missing("variants")
   }
+  /// The bytes of workspace that a node alone needs with a choice that `createProgram` would take; throws when it would not.
+  open func checkConfig(_ graph: UnsafePointer<bp_graph>?, _ node: UInt32, _ config: bp_config) throws(PluginError) -> UInt64 { throw missing("config_check") }
   open func link(_ mem: UInt32, _ peer: UnsafePointer<bp_device_info>?, _ peerMemory: UInt32, _ out: UnsafeMutablePointer<bp_link>?) throws(PluginError) {
     throw missing("link")
   }

@@ -18,10 +18,10 @@ enum DeviceFunctions {
     "execute",
     "queue_create", "queue_destroy", "submit", "sem_create", "sem_destroy", "sem_query", "sem_signal", "sem_fail", "sem_wait", "link",
     "program_export", "blob_check",
-    "variants", "config_check", "tune_key", "pack_plan", "pack", "clock", "reset", "trim",
+    "variants", "config_check", "clock", "reset", "trim", "pack_plan", "pack",
   ]
-  /// `reset` and `trim` stand in the provisional part, but no group needs them.
-  static let required: [(group: DeviceGroups, range: Range<Int>)] = [(.base, 0..<10), (.queues, 10..<20), (.blobs, 20..<22), (.tuning, 22..<28)]
+  /// What stands behind group Tuning no group needs.
+  static let required: [(group: DeviceGroups, range: Range<Int>)] = [(.base, 0..<10), (.queues, 10..<20), (.blobs, 20..<22), (.tuning, 22..<25)]
 
   /// The functions that `groups` needs and `table` (not yet filled with stubs) lacks.
   static func missing(from table: bp_device_fns, for groups: DeviceGroups) -> [String] {
@@ -83,7 +83,6 @@ extension bp_device_fns {
     if t.blob_check == nil { t.blob_check = { absent("blob_check", $3) } }
     if t.variants == nil { t.variants = { absent("variants", $6) } }
     if t.config_check == nil { t.config_check = { absent("config_check", $5) } }
-    if t.tune_key == nil { t.tune_key = { absent("tune_key", $4) } }
     if t.pack_plan == nil { t.pack_plan = { absent("pack_plan", $6) } }
     if t.pack == nil { t.pack = { absent("pack", $6) } }
     if t.clock == nil { t.clock = { absent("clock", $2) } }

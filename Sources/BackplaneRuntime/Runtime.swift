@@ -21,6 +21,8 @@ public final class Runtime: Sendable {
     public var settings: [String: String] = [:]
     /// Where `BACKPLANE_…` settings are read; empty reads none.
     public var environment: [String: String] = ProcessInfo.processInfo.environment
+    /// Stored choices of variants and parameters; nil leaves them to the devices.
+    public var tuning: (any TuningSource)?
     public var logLevel: LogLevel = .warning
     public var log: LogHandler = LogMessage.writeToStandardError
 
@@ -32,11 +34,13 @@ public final class Runtime: Sendable {
   public var pool: ThreadPool { host.pool }
   /// Weights that devices hold, shared by every session of this runtime.
   let weights = WeightStore()
+  let tuning: (any TuningSource)?
   /// What to do when a device is lost.
   public let recovery: DeviceRecovery
   private let opened = Mutex<[Device]?>(nil)
 
   public init(_ options: Options = Options()) {
+    tuning = options.tuning
     var settings = PluginHost.settings(from: options.environment).merging(options.settings) { _, explicit in explicit }
     if settings["kernels.folder"] == nil { settings["kernels.folder"] = Runtime.kernelFolder(options.environment) }
     let pool = ThreadPool(workers: options.threads ?? settings["runtime.threads"].flatMap { Int($0) })

@@ -42,6 +42,8 @@ struct Arguments: Sendable {
     if positionals.count > command.positionals.count { throw UsageError("unexpected argument '\(positionals[command.positionals.count])'") }
   }
 
+  /// Whether the command has such an option at all.
+  func declares(_ option: String) -> Bool { command.options.contains { $0.name == option } }
   subscript(option: String) -> String? { values[option]?.last }
   func all(_ option: String) -> [String] { values[option] ?? [] }
   func has(_ name: String) -> Bool { switches.contains(name) }

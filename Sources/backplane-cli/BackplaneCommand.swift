@@ -5,12 +5,12 @@ import Foundation
 @main
 struct BackplaneCommand {
   static let commands: [Command] = [
-    devicesCommand, runCommand, tokenizeCommand, opsCommand, explainCommand, verifyCommand, conformCommand, newPluginCommand, benchCommand, modelCommand,
+    devicesCommand, runCommand, tokenizeCommand, opsCommand, explainCommand, verifyCommand, conformCommand, tuneCommand, newPluginCommand, benchCommand, modelCommand,
     manifestCommand, cacheCommand, generateCommand,
   ]
 
   /// Started by other commands, not by people.
-  static let internalCommands: [Command] = [conformChildCommand, mutationChildCommand]
+  static let internalCommands: [Command] = [conformChildCommand, mutationChildCommand, tuneChildCommand]
 
   static func main() {
     signal(SIGPIPE, SIG_DFL)

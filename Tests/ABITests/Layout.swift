@@ -1,21 +1,21 @@
 import BackplaneRegistry
 
 /// The canonical text of what ABI 1.0 promises in bits: records with offsets, signatures, numbers. Its SHA-256 begins with the
-/// layout hash. Group Tuning, provisional in 1.0, is left out.
+/// layout hash. Packing, provisional in 1.0, is left out.
 enum Layout {
-  static let tuningRecords: Set<String> = ["bp_param", "bp_variant", "bp_config", "bp_pack_plan"]
-  /// The first slot of the function table that belongs to group Tuning.
-  static let firstTuningSlot = "variants"
+  static let provisionalRecords: Set<String> = ["bp_pack_plan"]
+  /// The first slot of the function table that is provisional.
+  static let firstProvisionalSlot = "pack_plan"
 
   static func text(_ header: Header) -> String {
-    var lines = ["ABI 1.0: records with offsets in bytes, functions, numbers. Group Tuning is provisional and left out."]
+    var lines = ["ABI 1.0: records with offsets in bytes, functions, numbers. Packing is provisional and left out."]
     for alias in header.aliases { lines.append("type \(alias.name) = \(normal(alias.type))") }
-    for record in header.records where !tuningRecords.contains(record.name) {
+    for record in header.records where !provisionalRecords.contains(record.name) {
       let isTable = record.name == "bp_device_fns"
       // The table ends with provisional slots: what lies before them is settled, its size is not.
       lines.append("record \(record.name)" + (isTable ? "" : ", \(record.size) bytes"))
       for field in record.fields {
-        if isTable && field.name == firstTuningSlot { break }
+        if isTable && field.name == firstProvisionalSlot { break }
         lines.append("  \(field.offset) \(field.name): \(normal(field.type))")
       }
     }

@@ -46,12 +46,12 @@ import _TestSupport
   }
 
   @Test(arguments: [
-    ("uint64_t workspace_hint;", "uint64_t workspace_hint, tile_hint;"),  // a record of group Tuning
-    ("bp_status (*trim)", "bp_status (*shrink)"),  // a slot of group Tuning
+    ("uint64_t bytes, align, chunk;", "uint64_t bytes, align, chunk, pieces;"),  // a record of packing
+    ("bp_status (*pack)", "bp_status (*arrange)"),  // a slot of packing
     ("/* 0 done;", "/* zero done;"),  // a comment
     ("#define BP_PACK_SHAREABLE 8u", "#define BP_PACK_SHAREABLE 16u"),
   ])
-  func aChangeOfGroupTuningOrAComment_leavesTheHash(_ text: String, _ replacement: String) throws {
+  func aChangeOfPackingOrAComment_leavesTheHash(_ text: String, _ replacement: String) throws {
     let changed = try ChangedHeader(replacing: text, by: replacement)
     #expect(try Layout.hash(Layout.text(Header(changed.path))) == Layout.hash(Layout.text(Header())))
   }

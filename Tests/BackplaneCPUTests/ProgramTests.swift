@@ -205,7 +205,7 @@ private func expected(_ x: Float, length: Int = 4) -> Float { (0..<length).reduc
     var count: UInt32 = 8, variants = [bp_variant](repeating: bp_variant(), count: 8)
     for i in variants.indices { variants[i].h = head(bp_variant.self, BP_ST_VARIANT) }
     try checked { device.functions.pointee.variants(device.handle, graph.pointer, 0, &variants, UInt32(MemoryLayout<bp_variant>.stride), &count, $0) }
-    #expect(variants[Int(count) - 1].name == Identifier("add_scalar").value)
+    #expect(variants[Int(count) - 1].name.string == "add_scalar")
   }
 }
 

@@ -10,6 +10,8 @@
 #define BP_CPU_MAX_IN 16
 #define BP_CPU_MAX_OUT 4
 #define BP_CPU_MAX_PHASES 24
+#define BP_CPU_MAX_PARAMETERS 6
+#define BP_CPU_MAX_VALUES 12
 
 /* Instruction sets, as bits. A level that a user can force (cpu.isa) is a set of them. */
 #define BP_CPU_AVX2 1u        /* AVX2, FMA, F16C, BMI */
@@ -44,6 +46,7 @@ typedef struct bp_cpu_call {
   uint32_t numerics; /* BP_NUMERICS_… the caller demands */
   uint32_t reserved0;
   void *scratch; /* bp_cpu_plan.scratch_bytes bytes, 64-byte aligned; shared by all workers; NULL at compile time */
+  int64_t chosen[BP_CPU_MAX_PARAMETERS]; /* values of the kernel's parameters, in its order; 0 = its standard */
 } bp_cpu_call;
 
 /* How one call is cut: phases run one after the other, the items of a phase in any order, in parallel. */
@@ -62,6 +65,15 @@ typedef struct bp_cpu_refusal {
   int64_t limit, actual;
 } bp_cpu_refusal;
 
+/* A number of a kernel that the tuner may choose. A kernel reads it with bp_parameter (shared/call.h); one that other kernels call as
+ * their part gets none, and uses the standard. Scratch must suffice for every choice with the same number. */
+typedef struct bp_cpu_parameter {
+  const char *name; /* lower snake case, such as "row_block"; keeps its meaning from version to version */
+  int64_t standard; /* one of `values` */
+  int64_t values[BP_CPU_MAX_VALUES]; /* what it may be: ascending, > 0, `count` of them */
+  uint32_t count, reserved0;
+} bp_cpu_parameter;
+
 typedef struct bp_cpu_kernel {
   const char *op;   /* the operator's spec name */
   const char *name; /* the variant: <op>_<types>_<isa> */
@@ -75,6 +87,11 @@ typedef struct bp_cpu_kernel {
   void (*plan)(const bp_cpu_call *, bp_cpu_plan *);
   /* Items [begin, end) of a phase on worker `worker` (0 … workers-1). */
   void (*run)(const bp_cpu_call *, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker);
+  /* What may be tuned, and a condition on it in the parameters' names ("rows * columns <= 64"); none: 0 and NULL. Beside these every
+   * kernel has `threads` and `chunk`, which the step loop knows: most workers of a phase, and the grain in percent of what plan() says. */
+  const bp_cpu_parameter *parameters;
+  uint32_t n_parameters, reserved0;
+  const char *constraint;
 } bp_cpu_kernel;
 
 /* Every kernel of this build, in the order of kernels.def: scalar first, of two that support a call the later one wins. */

@@ -32,9 +32,13 @@ typedef struct bp_cpu_step {
   const bp_attr *attrs;
   uint32_t n_attrs, numerics, n_in, n_out;
   uint32_t in[BP_CPU_MAX_IN], out[BP_CPU_MAX_OUT]; /* tensors, or BP_NO_TENSOR */
-  uint32_t node;                                   /* for errors */
-  uint32_t reserved0;
+  uint32_t node;                                   /* of a node's steps, which stand together, the first that holds is run */
+  uint32_t symbol;                                 /* 1 + index: holds while this symbol is in [lo, hi]; 0: always */
+  int64_t lo, hi;
   uint64_t scratch_offset, scratch_bytes; /* in the workspace, at the bounds */
+  int64_t chosen[BP_CPU_MAX_PARAMETERS];  /* the kernel's parameters */
+  uint32_t threads;                       /* most workers of a phase; 0 all */
+  uint32_t chunk;                         /* percent of the planned grain; 0: 100 */
 } bp_cpu_step;
 
 typedef struct bp_cpu_symbol {

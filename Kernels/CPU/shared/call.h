@@ -55,6 +55,9 @@ static inline int bp_wants_dense_f32(const bp_cpu_view *v, uint32_t operand, bp_
   return v->rank && v->stride[v->rank - 1] == 4 ? 1 : bp_refuse(why, BP_REASON_LAYOUT, operand, 4, v->rank ? v->stride[v->rank - 1] : 0);
 }
 
+// The chosen value of the kernel's parameter `index`, or `standard`.
+static inline int64_t bp_parameter(const bp_cpu_call *c, uint32_t index, int64_t standard) { return c->chosen[index] > 0 ? c->chosen[index] : standard; }
+
 // One phase over `items`; `items_per_chunk` of them are worth a chunk (at least 1).
 static inline void bp_plan_items(bp_cpu_plan *plan, uint64_t items, uint64_t items_per_chunk) {
   *plan = (bp_cpu_plan){.phases = 1, .items = {items}, .grain = {items_per_chunk ? items_per_chunk : 1}};

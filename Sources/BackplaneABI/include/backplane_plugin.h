@@ -34,7 +34,7 @@ extern "C" {
 
 #define BP_ABI_1_0 0x00010000u /* major << 16 | minor */
 #define BP_ABI_THIS BP_ABI_1_0
-/* Hash of record layouts, signatures and registry numbers of ABI 1.0, group Tuning left out. Recomputed by ABITests. */
+/* Hash of record layouts, signatures and registry numbers of ABI 1.0, packing left out. Recomputed by ABITests. */
 #define BP_ABI_LAYOUT_HASH_1_0 0xd56e28b3301822e2ull
 #define BP_MAX_DIMS 8
 #define BP_NO_TENSOR 0xffffffffu /* an optional operand that is absent */
@@ -140,6 +140,9 @@ extern "C" {
 #define BP_PACK_IN_PLACE 2u
 #define BP_PACK_SOURCE_FREE_AFTER 4u
 #define BP_PACK_SHAREABLE 8u
+#define BP_AFFECTS_RESULT 1u
+#define BP_AFFECTS_MEMORY 2u
+#define BP_AFFECTS_BUILD 4u
 #define BP_PLUGIN_DEBUG_BUILD 1u
 #define BP_PLUGIN_OWN_THREADS 2u
 #define BP_KIND_OTHER 0u
@@ -161,6 +164,9 @@ extern "C" {
 #define BP_ATTR_STR 2u
 #define BP_ATTR_I64S 3u
 #define BP_ATTR_F64S 4u
+#define BP_PARAM_NUMBER 0u
+#define BP_PARAM_CHOICE 1u
+#define BP_PARAM_SWITCH 2u
 #define BP_SOURCE_ALLOCATE 0u
 #define BP_SOURCE_HOST_POINTER 1u
 #define BP_SOURCE_FD 2u
@@ -411,42 +417,44 @@ typedef struct bp_verdict {
                         "ftz" i64 1: subnormals are flushed. Lives as long as the device */
 } bp_verdict;
 
-/* ---- 5. variants, tuning, packing: group Tuning, provisional in 1.0 --------------------------------------------------- */
+/* ---- 5. variants and their parameters: group Tuning -------------------------------------------------------------------- */
 
-typedef struct bp_param {
+typedef struct bp_param { /* a number that may be chosen when a program is made */
   bp_head h;
-  bp_id name;
-  uint32_t kind; /* 0 choice, 1 power of two, 2 range, 3 bool */
+  bp_str name; /* what stored choices call it: it keeps its name and its meaning from version to version */
+  uint32_t kind;         /* BP_PARAM_… */
+  uint32_t flags;        /* BP_AFFECTS_… */
+  int64_t standard;      /* its value when nobody chooses; one of `values` */
+  const int64_t *values; /* the legal ones, ascending, `count` of them, at least one */
   uint32_t count;
-  int64_t lo, hi, step, def;
-  const int64_t *choices;
+  uint32_t reserved0;
 } bp_param;
 
-typedef struct bp_variant {
+typedef struct bp_variant { /* one way to compute a node */
   bp_head h;
-  bp_id name; /* says operator, types, packing, tile, isa; the host never parses it */
-  uint32_t flags;
-  uint32_t numerics_class; /* BP_NUMERICS_… it satisfies */
-  bp_id accumulate;
-  double max_ulp; /* declared, and tested by the conformance suite */
-  bp_array params; /* bp_param */
-  bp_array pack;   /* bp_pack_plan templates, one an operand */
-  bp_str constraints; /* expression over parameters and device properties, evaluated by the host */
-  uint64_t workspace_hint;
-  uint64_t kernel_hash;
+  bp_str name; /* says operator, types, tile, isa; unique among the operator's; the host never parses it */
+  uint32_t flags;          /* 0 */
+  uint32_t numerics_class; /* BP_NUMERICS_… that it keeps to */
+  bp_array declares;       /* bp_attr: as in bp_verdict, of this variant alone */
+  bp_array params;         /* bp_param: those that change something for this node */
+  bp_str constraints; /* a formula over the parameters' names that a legal choice makes true; empty: all are legal. Extents and limits
+                         of the device stand in it as numbers, so that the host can count, draw and refuse choices alone */
+  uint64_t kernel_hash; /* of the variant's own device code and how it is built: what was measured with another is not believed; 0: the
+                           library's build stands for it */
 } bp_variant;
 
-typedef struct bp_config { /* several per node: the one whose [lo, hi] holds the symbol's value is used at dispatch */
+typedef struct bp_config { /* a choice; of several for a node, the one whose [lo, hi] holds the symbol's value at dispatch */
   bp_head h;
   uint32_t node;
   uint32_t symbol; /* 0 = always */
   int64_t lo, hi;
-  bp_id variant;
-  const int64_t *values; /* one a parameter */
-  uint32_t n_values;
+  bp_id variant;         /* bp_id of its name; 0: the device chooses */
+  const int64_t *values; /* of the variant's parameters, in the order of bp_variant.params for this node */
+  uint32_t n_values;     /* fewer leave the rest at their standard */
   uint32_t reserved0;
 } bp_config;
 
+/* Packing, provisional in 1.0: outside the layout hash until a plugin packs. */
 typedef struct bp_pack_plan {
   bp_head h;
   uint32_t operand;
@@ -596,15 +604,23 @@ typedef struct bp_device_fns {
   /* T. Judges a blob by its first 4 KiB: 0 optimal, 1 usable, 2 recompile, 3 never. */
   bp_status (*blob_check)(bp_device, bp_span header_4k, uint32_t *out_class, bp_error *);
 
-  /* -- group Tuning (provisional) -- */
+  /* -- group Tuning -- */
+  /* T. Every variant that takes node `node`, best first by the device's own judgement: without a config it uses the first. Writes as
+   * many as fit (stride bytes apart) and the number there are; BP_MORE when they do not all fit. Strings and arrays live as long as
+   * the device. */
   bp_status (*variants)(bp_device, const bp_graph *, uint32_t node, bp_variant *out, uint32_t stride, uint32_t *inout_count, bp_error *);
+  /* T. BP_OK when program_create would take this config (it may refuse more than the constraints say), and the bytes of workspace that
+   * the node alone then needs. Compiles nothing: program_create does, execute only launches. */
   bp_status (*config_check)(bp_device, const bp_graph *, uint32_t node, const bp_config *, uint64_t *out_workspace, bp_error *);
-  bp_status (*tune_key)(bp_device, const bp_graph *, uint32_t node, uint8_t out_key[32], bp_error *);
-  bp_status (*pack_plan)(bp_device, const bp_graph *, uint32_t node, const bp_config *, uint32_t operand, bp_pack_plan *out, bp_error *);
-  bp_status (*pack)(bp_device, const bp_pack_plan *, bp_span src, uint64_t src_offset, void *dst, uint64_t dst_bytes, bp_error *);
+  /* T. Host and device time, read together: puts bp_submission.timestamps of all devices on one axis. */
   bp_status (*clock)(bp_device, bp_clock *out, bp_error *);
+
+  /* -- no group needs these -- */
   bp_status (*reset)(bp_device, bp_error *); /* after BP_E_DEVICE_LOST: children are dead, the instance survives */
   bp_status (*trim)(bp_device, uint32_t pressure, uint64_t *out_freed, bp_error *);
+  /* Packing (provisional). */
+  bp_status (*pack_plan)(bp_device, const bp_graph *, uint32_t node, const bp_config *, uint32_t operand, bp_pack_plan *out, bp_error *);
+  bp_status (*pack)(bp_device, const bp_pack_plan *, bp_span src, uint64_t src_offset, void *dst, uint64_t dst_bytes, bp_error *);
 } bp_device_fns;
 
 /* What bp_plugin_query returns: static data. Order of life: instance > device > {buffer, queue, semaphore, program}; the host

@@ -2,16 +2,16 @@ import BackplaneCore
 import BackplaneSpecs
 
 /// The graph of one node that a case describes.
-struct CaseGraph {
-  let graph: Graph
+package struct CaseGraph {
+  package let graph: Graph
   /// By the node's inputs, variadic ones one after the other; nil where absent.
-  let inputs: [(id: TensorID, tensor: CaseID.Tensor)?]
+  package let inputs: [(id: TensorID, tensor: CaseID.Tensor)?]
   let node: Node
-  let symbols: SymbolValues
+  package let symbols: SymbolValues
   let resolution: Resolution
 
   /// - Throws: What the spec has against it.
-  init(_ id: CaseID) throws(BackplaneError) {
+  package init(_ id: CaseID) throws(BackplaneError) {
     let spec = id.spec
     let isWritten = Set(spec.outputs.compactMap(\.inPlace))
     let resolution = try CaseGraph.resolve(id)
@@ -73,7 +73,7 @@ struct CaseGraph {
   static let largestWork = 6_000_000
 
   /// Whether the spec allows the case and the oracle can do it in a moment.
-  static func isAllowed(_ id: CaseID) -> Bool {
+  package static func isAllowed(_ id: CaseID) -> Bool {
     guard id.inputs.allSatisfy({ $0.allSatisfy { $0.shape.count <= Shape.maximumRank && $0.format.bytes(forElements: $0.count) != nil } }),
           let resolution = try? resolve(id) else { return false }
     let elements = id.inputs.joined().reduce(0) { $0 + $1.count }
@@ -83,7 +83,7 @@ struct CaseGraph {
   }
 
   /// Outputs times the extents that are summed over.
-  static func work(_ id: CaseID, _ resolution: Resolution) -> Int {
+  package static func work(_ id: CaseID, _ resolution: Resolution) -> Int {
     let outputs = resolution.outputs.first?.shape.fixedExtents?.reduce(1, *) ?? 0
     return outputs * max(1, terms(id, resolution))
   }

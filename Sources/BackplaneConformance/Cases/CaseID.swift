@@ -10,6 +10,8 @@ public struct CaseID: Hashable, Sendable {
     public var format: ElementFormat
     public var shape: [Int]
     var count: Int { shape.reduce(1, *) }
+
+    public init(format: ElementFormat, shape: [Int]) { (self.format, self.shape) = (format, shape) }
   }
 
   /// How operands are given to the device.

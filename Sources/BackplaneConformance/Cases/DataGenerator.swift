@@ -23,11 +23,13 @@ import BackplaneSpecs
 ///
 /// Operands with a meaning of their own: mask, indices, positions, angles, frequencies, slopes, scales, large_scales, zero_points,
 /// exponents, lse, draws.
-struct DataGenerator {
+package struct DataGenerator {
   let id: CaseID
 
+  package init(id: CaseID) { self.id = id }
+
   /// Dense bytes, one list a tensor, in the order of the node's inputs.
-  func make() -> [[UInt8]] {
+  package func make() -> [[UInt8]] {
     var made: [[UInt8]] = []
     for (k, tensors) in id.inputs.enumerated() {
       for (i, tensor) in tensors.enumerated() {

@@ -30,6 +30,8 @@ public struct CaseResult: Codable, Sendable {
   /// A hash of results that must be the same in another process.
   public var digest: String?
   public var waiver: String?
+  /// What was timed, in microseconds: of a tuner's child alone.
+  public var microseconds: [Double]?
   /// Of a test vector of ONNX.
   public var vector: ONNXVectors.Comparison?
 

@@ -17,8 +17,11 @@ public struct CaseRunner {
 
   public var showExpected: ((_ name: String, _ values: ReferenceTensor) -> Void)?
 
+  /// Judge this variant instead of the one that the device would choose. A case that it does not take is unsupported.
+  public var configuration: ConfigurationRequest?
+
   /// Data and oracle's answer of the case that is to be run, where they are there already.
-  var reference: ReferenceCase?
+  package var reference: ReferenceCase?
 
   public init(_ device: Device) { self.device = device }
 
@@ -63,10 +66,23 @@ public struct CaseRunner {
       if (try? device.compile(graph)) != nil { (result.outcome, result.fault, result.message) = (.fail, "verdict", "query says \(verdict), but the program compiles") }
       return
     }
-    result.declares = verdict.declares.map { "\($0.name)=\(CaseID.text($0.value))" }
-    let declared = Declared(verdict.declares.map { Attribute($0.name, $0.value) })
+    var declares = verdict.declares, choice = ChosenConfigurations()
+    if let configuration {
+      let variants = try device.variants(graph, node: 0)
+      do throws(BackplaneError) {
+        let chosen = try variants.configuration(configuration)
+        try device.check(chosen, graph, node: 0)
+        choice = ChosenConfigurations([.init(node: 0, chosen)])
+        declares = variants.first { $0.name == configuration.variant }!.declares
+      } catch {
+        (result.outcome, result.required, result.message) = (.unsupported, false, "\(error)")
+        return
+      }
+    }
+    result.declares = declares.map { "\($0.name)=\(CaseID.text($0.value))" }
+    let declared = Declared(declares.map { Attribute($0.name, $0.value) })
     let program: DeviceProgram
-    do { program = try device.compile(graph) } catch {
+    do { program = try device.compile(graph, choosing: choice) } catch {
       return fail(&result, "refused", "query says yes, compile fails: \(error)")
     }
     let expected = try reference.expectation(declared)

@@ -45,7 +45,7 @@ final class GuardedMemory {
 }
 
 /// A tensor's memory on the device, with something to see around it.
-final class CasePlace {
+package final class CasePlace {
   let buffer: DeviceBuffer
   let byteCount: Int
   private let offset: Int
@@ -68,12 +68,12 @@ final class CasePlace {
     }
   }
 
-  static func memoryType(_ device: Device) -> UInt32 {
+  package static func memoryType(_ device: Device) -> UInt32 {
     let types = device.info.memoryTypes
     return (types.first { $0.flags.contains(.importsHostMemory) } ?? types.first { $0.flags.contains(.hostVisible) } ?? types.first)?.index ?? 0
   }
   static func canImport(_ device: Device) -> Bool { device.info.memoryTypes.contains { $0.flags.contains(.importsHostMemory) } }
-  static func alignment(_ device: Device) -> Int {
+  package static func alignment(_ device: Device) -> Int {
     let type = memoryType(device)
     return max(64, Int(device.info.memoryTypes.first { $0.index == type }?.alignment ?? 64))
   }

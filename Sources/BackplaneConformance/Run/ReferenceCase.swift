@@ -3,13 +3,13 @@ import BackplaneReference
 import BackplaneSpecs
 
 /// A case with its data and what the oracle says of it, for as many devices as are to be judged by it. One thread at a time.
-final class ReferenceCase {
+package final class ReferenceCase {
   let id: CaseID
   let made: CaseGraph
   let data: [[UInt8]]
   private var expected: [Declared: Expectation] = [:]
 
-  init(_ id: CaseID) throws(BackplaneError) {
+  package init(_ id: CaseID) throws(BackplaneError) {
     self.id = id
     made = try CaseGraph(id)
     data = DataGenerator(id: id).make()

@@ -21,7 +21,10 @@ public final class InProcessExecutor: CaseExecutor {
     _ = BehaviourTests.initialState
   }
 
+  /// - Parameter id: A case's ID; behind a tab the variant to judge, as ``ConfigurationRequest`` writes it.
   public func run(_ id: String) -> CaseResult {
+    let parts = id.split(separator: "\t", maxSplits: 1).map(String.init)
+    if parts.count == 2 { return run(parts[0], as: parts[1]) }
     if id == BehaviourTests.acrossProcesses, !isChild { return CaseResult(id: id, outcome: .unsupported, message: "does not apply: there is one process only") }
     if id.hasPrefix("behaviour/") { return BehaviourTests.run(id, device) }
     if id.hasPrefix("metamorphic/") { return MetamorphicTests.run(id, device) }
@@ -30,6 +33,16 @@ public final class InProcessExecutor: CaseExecutor {
     }
     do throws(BackplaneError) {
       return CaseRunner(device).run(try CaseID(id))
+    } catch {
+      return CaseResult(id: id, outcome: .error, message: "\(error)")
+    }
+  }
+
+  private func run(_ id: String, as variant: String) -> CaseResult {
+    do throws(BackplaneError) {
+      var runner = CaseRunner(device)
+      runner.configuration = try ConfigurationRequest(variant)
+      return runner.run(try CaseID(id))
     } catch {
       return CaseResult(id: id, outcome: .error, message: "\(error)")
     }

@@ -18,8 +18,10 @@ struct ProgramCache {
   func compile(_ graph: Graph, on device: Device, cancellation: CancellationToken? = nil) throws(BackplaneError) -> Result {
     let records = try ABIGraph(graph)
     let cancel = cancellation?.flag.raw
+    // Devices that keep whole programs have no variants.
+    let choices = runtime.tuning?.choices(for: graph, records, on: device) ?? ChosenConfigurations()
     guard device.info.groups.contains(.blobs), let store = runtime.host.blobs else {
-      return Result(program: try device.compile(records, cancel: cancel), isFromStore: false)
+      return Result(program: try device.compile(records, choosing: choices, cancel: cancel), isFromStore: false)
     }
     let key = ProgramCache.key(graph, device)
     if let program = load(key, records, device, store, cancel) { return Result(program: program, isFromStore: true) }

@@ -2,13 +2,19 @@ import Backplane
 import BackplaneModels
 
 let benchCommand = Command(
-  name: "bench", summary: "Measure a model's prompt and decode speed: median and spread",
-  positionals: ["MODEL.gguf"],
+  name: "bench", summary: "Measure a model's prompt and decode speed, or operators: median and spread",
+  positionals: ["[MODEL.gguf]"],
   options: [
     Option("prompt-tokens", "N", "tokens of the prompt (default 512)"), Option("decode-tokens", "N", "tokens decoded one by one (default 64)"),
     Option("repeats", "N", "runs counted, after one that is not (default 5)"), SharedOptions.device,
+    Option("op", "NAME", "instead of a model: this operator, on shapes of a language model; may be given again"),
+    Option("case", "CASE", "instead of a model: this case, written as `conform --list` prints them; may be given again"), SharedOptions.variant,
   ] + SharedOptions.model + [SharedOptions.json] + SharedOptions.runtime
 ) { arguments in
+  if arguments.positionals.isEmpty {
+    if arguments["op"] == nil, arguments["case"] == nil, arguments["variant"] == nil { throw UsageError("bench takes MODEL.gguf, --op NAME or --case CASE") }
+    return try OperatorBench.run(arguments)
+  }
   let promptCount = try arguments.int("prompt-tokens", 1...1_000_000) ?? 512
   let decodeCount = try arguments.int("decode-tokens", 1...1_000_000) ?? 64
   let repeats = try arguments.int("repeats", 1...1000) ?? 5

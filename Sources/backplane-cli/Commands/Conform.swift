@@ -10,6 +10,7 @@ let conformCommand = Command(
   options: [
     SharedOptions.device, Option("level", "LEVEL", "core, llm (default) or vision"),
     Option("op", "NAME", "only this operator; may be given again, or several with commas"),
+    SharedOptions.variant,
     Option("case", "PATTERN", "only cases whose ID is this, * standing for anything"),
     Option("quick", nil, "the few cases that cover most"), Option("full", nil, "every pair of what varies, eight times with other partners"),
     Option("onnx", "FOLDER", "instead of the suite: ONNX's operator tests, folders with model.onnx and test_data_set_0"),
@@ -54,7 +55,9 @@ enum ConformVerbs {
     guard let level = OperatorSpec.Level(rawValue: arguments["level"] ?? "llm") else { throw UsageError("--level is core, llm or vision") }
     let ops = try operators(arguments), vectors = vectors(arguments)
     let pattern = arguments["case"] ?? "*"
-    let ids = try vectors?.ids().filter { Waivers.matches(pattern, $0) } ?? Suite.ids(level: level, ops: ops, size: size, matching: pattern)
+    let variants = try SharedOptions.variants(arguments)
+    var ids = try vectors?.ids().filter { Waivers.matches(pattern, $0) } ?? Suite.ids(level: level, ops: variants.isEmpty ? ops : variants.keys.sorted(), size: size, matching: pattern)
+    if !variants.isEmpty { ids = ids.compactMap { id in variants[String(id.prefix { $0 != "/" })].map { "\(id)\t\($0)" } } }
     if arguments.has("list") { for id in ids { print(id) }; return .success }
     guard !ids.isEmpty else { throw UsageError("there are no such cases") }
     let waivers = try arguments["waivers"].map { try Waivers(file: $0) }
@@ -65,6 +68,9 @@ enum ConformVerbs {
     let clock = ContinuousClock(), start = clock.now
     var results = try execute(ids, target, device)
     let elapsed = clock.now - start
+    if !variants.isEmpty, !results.contains(where: { $0.outcome != .unsupported }) {
+      throw BackplaneError(.unsupported, "no case takes \(variants.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")): \(results.first?.message ?? "")")
+    }
     let isClaimedOnly = arguments.has("claimed")
     if isClaimedOnly { for i in results.indices where results[i].outcome == .unsupported { results[i].required = false } }
     waivers?.apply(to: &results, today: Waivers.day())
@@ -232,6 +238,8 @@ struct ConformTarget: Sendable {
 
   /// With a runtime its threads end, and loops run on their caller's alone: what is opened here lives as long as the process.
   private static let runtimes = Mutex<[Runtime]>([])
+
+  func openRuntime() throws -> Runtime { try makeRuntime() }
 
   private func makeRuntime(adding paths: [String] = []) throws -> Runtime {
     let runtime = try SharedOptions.makeRuntime(arguments, adding: paths)

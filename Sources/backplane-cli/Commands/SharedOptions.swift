@@ -1,6 +1,7 @@
 import Backplane
 import BackplaneModels
 import BackplaneReference
+import BackplaneTuner
 import Foundation
 
 /// Options that several commands take, and what they mean.
@@ -10,7 +11,8 @@ enum SharedOptions {
   static let plugin = Option("plugin", "PATH", "also load this plugin library; may be given again")
   static let set = Option("set", "KEY=VALUE", "a setting for plugins, such as cpu.isa=avx2; may be given again")
   static let json = Option("json", nil, "print one JSON object as the last line")
-  static let runtime = [threads, plugin, set]
+  static let tuning = Option("tuning", "MODE", "stored choices of variants: on (default), off, or a lock file that `--tuning-lock` wrote")
+  static let runtime = [threads, plugin, set, tuning]
 
   /// What `--set` says.
   static func settings(_ arguments: Arguments) throws -> [String: String] {
@@ -23,15 +25,46 @@ enum SharedOptions {
     return settings
   }
 
+  static let variant = Option("variant", "OP=NAME[:PARAM=VALUE,…]", "this variant of an operator, with these parameters, instead of the device's own choice; may be given again")
+
+  /// What `--variant` says, by operator.
+  static func variants(_ arguments: Arguments) throws -> [String: ConfigurationRequest] {
+    var variants: [String: ConfigurationRequest] = [:]
+    for word in arguments.all("variant") {
+      let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else { throw UsageError("--variant takes OP=NAME or OP=NAME:PARAM=VALUE,…, not '\(word)'") }
+      guard OperatorSpec.named(parts[0]) != nil else { throw UsageError("--variant: there is no operator '\(parts[0])' (`backplane ops` lists them)") }
+      variants[parts[0]] = try ConfigurationRequest(parts[1])
+    }
+    return variants
+  }
+
   /// A runtime as the command line asks, with the oracle registered as device `reference`.
   static func makeRuntime(_ arguments: Arguments, adding libraries: [String] = []) throws -> Runtime {
     var options = Runtime.Options()
     options.threads = try arguments.int("threads", 1...1024)
     options.pluginPaths = libraries + arguments.all("plugin").map { URL(fileURLWithPath: $0).standardizedFileURL.path }
     options.settings = try settings(arguments)
+    let requests = arguments.declares("variant") ? try variants(arguments) : [:]
+    options.tuning = requests.isEmpty ? try storedChoices(arguments) : ForcedChoices(requests)
     let runtime = Runtime(options)
     try runtime.register(inProcess: ReferencePlugin.table)
     return runtime
+  }
+
+  /// What `--tuning` says. Nothing is measured here; a machine without a store, or without SQLite, has none.
+  static func storedChoices(_ arguments: Arguments) throws -> StoredChoices? {
+    let mode = arguments["tuning"] ?? "on"
+    if mode == "off" { return nil }
+    var lock: TuningLock?
+    if mode != "on" {
+      guard let text = try? String(contentsOfFile: mode, encoding: .utf8) else { throw UsageError("--tuning is on, off or a lock file; '\(mode)' cannot be read") }
+      lock = try TuningLock(text: text, file: mode)
+    }
+    var paths = TuningStore.standardPaths()
+    if arguments.declares("store"), let file = arguments["store"] { paths = [.user: URL(fileURLWithPath: file).standardizedFileURL.path] }
+    guard lock != nil || paths.values.contains(where: { FileManager.default.fileExists(atPath: $0) }), let store = try? TuningStore(paths, readOnly: true) else { return nil }
+    return StoredChoices(store, lock: lock)
   }
 
   /// The devices that `--device` names, preferred first.

@@ -1,0 +1,119 @@
+import BackplaneConformance
+public import BackplaneCore
+public import BackplaneRegistry
+public import BackplaneRuntime
+import Foundation
+import Synchronization
+
+/// Gives a runtime the store's choices when it compiles: no measuring, only records that are exact, the user's before the site's before the shipped ones.
+public final class StoredChoices: TuningSource {
+  private let store: TuningStore
+  private let lock: TuningLock?
+  private let chosen = Mutex<[String: [Problem: [JSONRecord]]]>([:])
+  private let used = Mutex<[String: String]>([:])
+
+  /// - Parameter lock: Choices that hold whatever the store says; nodes that it does not name use the device's own choice.
+  public init(_ store: TuningStore, lock: TuningLock? = nil) { (self.store, self.lock) = (store, lock) }
+
+  /// What was handed out so far: the lines of a lock file.
+  public var handedOut: [String] { used.withLock { $0.sorted { $0.key < $1.key }.map { "\($0.key)\t\($0.value)" } } }
+
+  public func choices(for graph: Graph, _ records: ABIGraph, on device: Device) -> ChosenConfigurations {
+    guard device.info.groups.contains(.tuning) else { return ChosenConfigurations() }
+    var choices: [ChosenConfigurations.Choice] = []
+    for (index, node) in graph.nodes.enumerated() {
+      let symbols = Set((node.inputs + node.outputs).compactMap { $0 }.flatMap { graph[$0].shape.dimensions }.compactMap { dimension -> Symbol? in
+        if case .symbol(let symbol) = dimension { symbol } else { nil }
+      }).sorted { $0.number < $1.number }
+      // One symbol decides; others stand at their upper bound.
+      var values = SymbolValues()
+      for symbol in symbols { values[symbol] = symbol.bounds.upperBound }
+      guard let deciding = symbols.first else {
+        if let found = choice(node, graph, values, records, index, device) { choices.append(.init(node: index, found)) }
+        continue
+      }
+      for range in Bucket.covering(deciding.bounds) {
+        values[deciding] = range.upperBound
+        guard let found = choice(node, graph, values, records, index, device) else { continue }
+        choices.append(.init(node: index, found, symbol: Int(deciding.number), range: range))
+      }
+    }
+    return ChosenConfigurations(choices)
+  }
+
+  private func choice(_ node: Node, _ graph: Graph, _ values: SymbolValues, _ records: ABIGraph, _ index: Int, _ device: Device) -> Configuration? {
+    guard let id = CaseID(node, in: graph, values) else { return nil }
+    let problem = Problem(id), key = "\(device.id)\t\(problem.op)\t\(problem.signature)\t\(problem.bucket)"
+    let candidates = lock.map { lock in lock.choices[key].map { [$0] } ?? [] } ?? self.candidates(problem).map(\.configuration)
+    guard !candidates.isEmpty, let variants = try? device.variants(records, node: index) else { return nil }
+    let text: String
+    if lock == nil {
+      guard let record = best(problem, device, variants) else { return nil }
+      text = record.configuration
+    } else { text = candidates[0] }
+    guard let request = try? ConfigurationRequest(text), let configuration = try? variants.configuration(request), (try? device.check(configuration, records, node: index)) != nil else { return nil }
+    used.withLock { $0[key] = text }
+    return configuration
+  }
+
+  private func candidates(_ problem: Problem) -> [JSONRecord] {
+    let table = chosen.withLock { chosen in
+      if let known = chosen[problem.op] { return known }
+      let all = ((try? store.records(op: problem.op, kind: .chosen)) ?? []).map(\.record)
+      let made = Dictionary(grouping: all, by: \.problem)
+      chosen[problem.op] = made
+      return made
+    }
+    return table[problem] ?? []
+  }
+
+  /// The newest that may be used without measuring: exact, or of another build of the plugin with the same device code.
+  private func best(_ problem: Problem, _ device: Device, _ variants: [Variant]) -> JSONRecord? {
+    let own = JSONRecord.Device(device), space = TuningSpace(variants: variants).hash
+    return candidates(problem).filter { record in
+      guard record.device == own, let request = try? ConfigurationRequest(record.configuration), let variant = variants.first(where: { $0.name == request.variant }) else { return false }
+      return TuningStore.validity(record, own, PluginCode.plugin(device.plugin, variant), space: space) <= .recheck
+    }.max { $0.time < $1.time }
+  }
+}
+
+/// A file of choices that hold whatever a store says, so that results stay the same to the bit: a line each, device, operator, signature, bucket and
+/// configuration with tabs between.
+public struct TuningLock: Sendable {
+  public private(set) var choices: [String: String] = [:]
+
+  /// - Throws: ``BackplaneError`` (file): the line that is no choice.
+  public init(text: String, file: String) throws(BackplaneError) {
+    for (number, line) in text.split(separator: "\n").enumerated() where !line.hasPrefix("#") {
+      let words = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+      guard words.count == 5 else { throw BackplaneError(.file, "line \(number + 1) has \(words.count) fields, expected device, operator, signature, bucket, configuration", subject: file) }
+      choices[words[0..<4].joined(separator: "\t")] = words[4]
+    }
+  }
+}
+
+/// What device code a plugin's times belong to.
+public enum PluginCode {
+  private static let builds = Mutex<[String: String]>([:])
+
+  /// A hash of the library's file; of a plugin that is part of the process its build ID.
+  public static func build(_ plugin: PluginLibrary) -> String {
+    guard let path = plugin.path else { return plugin.buildID }
+    return builds.withLock { builds in
+      if let known = builds[path] { return known }
+      guard let data = FileManager.default.contents(atPath: path) else { return plugin.buildID }
+      var hash: UInt64 = 0xcbf2_9ce4_8422_2325 ^ UInt64(data.count)
+      data.withUnsafeBytes { bytes in
+        for at in stride(from: 0, to: bytes.count & ~7, by: 8) { hash = (hash ^ bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)) &* 0x100_0000_01b3 }
+      }
+      let text = String(hash, radix: 16)
+      builds[path] = text
+      return text
+    }
+  }
+
+  public static func plugin(_ plugin: PluginLibrary, _ variant: Variant?) -> JSONRecord.Plugin {
+    let own = variant?.kernelHash ?? 0
+    return JSONRecord.Plugin(name: plugin.name, version: plugin.version, build: build(plugin), kernel: own == 0 ? build(plugin) : String(own, radix: 16))
+  }
+}

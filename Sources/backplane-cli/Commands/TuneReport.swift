@@ -1,0 +1,117 @@
+import Backplane
+import BackplaneConformance
+import BackplaneTuner
+import Foundation
+
+extension TuneVerbs {
+  static func report(_ arguments: Arguments) throws -> ExitCode {
+    var damaged = 0
+    let records = try store(arguments, readOnly: true).records(damaged: &damaged).map(\.record)
+    let report = TuningReport(records)
+    if let file = arguments["html"] { try ConformVerbs.write(Data(report.html.utf8), to: file) }
+    for section in report.sections {
+      print("\(section.device) \(section.problem.op) \(section.problem.signature) \(section.problem.bucket)")
+      if let chosen = section.chosen, let times = chosen.times {
+        print("  chosen \(chosen.configuration)  \(Terminal.rounded(times.median, 1)) µs, \(Terminal.rounded(1 / times.ratio, 2))× the default "
+          + "(\(Terminal.rounded(1 / times.ratioHigh, 2)) … \(Terminal.rounded(1 / times.ratioLow, 2)))")
+      }
+      print("  \(section.measured.count) measured, \(section.rejected.count) rejected" + (section.importance.isEmpty ? "" : "; what matters: "
+        + section.importance.prefix(4).map { "\($0.name) \(Terminal.rounded($0.share * 100, 0)) %" }.joined(separator: ", ")))
+    }
+    if damaged > 0 { print("\(damaged) damaged records were left out") }
+    return .success
+  }
+
+  /// Why a node would run as it would.
+  static func explain(_ arguments: Arguments) throws -> ExitCode {
+    guard arguments.positionals.count >= 2 else { throw UsageError("tune explain takes a case, such as matmul/a=f32.64x512/b=f32.512x512") }
+    let id = try CaseID(arguments.positionals[1]), problem = Problem(id)
+    let store = try store(arguments, readOnly: true)
+    for device in try devices(arguments) {
+      let graph = try ABIGraph(try CaseGraph(id).graph), variants = try device.variants(graph, node: 0), space = TuningSpace(variants: variants)
+      print("\(device.id), \(problem.op) \(problem.signature), bucket \(problem.bucket): \(space.configurations().count) configurations in \(variants.count) variants")
+      guard let standard = space.standard else { print("  the device takes no such node, or offers no choice"); continue }
+      print("  default   \(space.request(standard))")
+      var found = false
+      for (layer, record) in try store.records(problem: problem).sorted(by: { $0.record.time > $1.record.time }) where record.kind == .chosen {
+        let variant = space.configuration((try? ConfigurationRequest(record.configuration)) ?? ConfigurationRequest(variant: "")).flatMap { space.variant(of: $0) }
+        let validity = TuningStore.validity(record, .init(device), PluginCode.plugin(device.plugin, variant), space: space.hash)
+        let isUsed = validity <= .recheck && !found && variant != nil
+        found = found || isUsed
+        print("  \(isUsed ? "used      " : "not used  ")\(record.configuration)  \(layer.rawValue)'s, "
+          + ["same device, driver and code", "same code, another driver or build", "another device or other code: a place to begin", "from elsewhere"][validity.rawValue]
+          + (record.times.map { ", \(Terminal.rounded(1 / $0.ratio, 2))× the default" } ?? ""))
+      }
+      if !found { print("  used      the default: no choice is stored for this problem, device and code") }
+      let runners = try store.records(problem: problem, kind: .measured).map(\.record).filter { $0.device == JSONRecord.Device(device) }.sorted { ($0.times?.ratio ?? 9) < ($1.times?.ratio ?? 9) }
+      for record in runners.prefix(5) { print("  measured  \(record.configuration)  \(record.times.map { Terminal.rounded(1 / $0.ratio, 2) } ?? "")×") }
+    }
+    return .success
+  }
+
+  // MARK: Recordings
+
+  /// Times every configuration of a case, once, for replay. It goes on where it was ended.
+  static func record(_ arguments: Arguments) throws -> ExitCode {
+    guard let id = arguments["case"], let file = arguments["output"] else { throw UsageError("tune record needs --case CASE and --output FILE") }
+    let device = try devices(arguments)[0], samples = try arguments.int("samples", 1...1000) ?? 5
+    let space = TuningSpace(variants: try device.variants(try ABIGraph(try CaseGraph(try CaseID(id)).graph), node: 0))
+    var recording: RecordedSpace
+    if FileManager.default.fileExists(atPath: file) { recording = try RecordedSpace(file: file) } else {
+      recording = RecordedSpace(of: space, case: id, device: device.info.name, driver: "\(device.info.driver) \(device.info.driverVersion)", date: Waivers.day())
+    }
+    guard recording.header.case == id, recording.space.hash == space.hash else { throw BackplaneError(.file, "is a recording of another case or space", subject: file, hint: "give another --output") }
+    let all = space.configurations(), missing = all.filter { recording.samples[$0] == nil }
+    let child = try makeChild(arguments, device)()
+    let start = ContinuousClock.now, limit = Double(try arguments.int("seconds", 1...100_000) ?? 100_000)
+    var text = FileManager.default.fileExists(atPath: file) ? "" : recording.headerLine
+    guard let handle = FileHandle(forWritingAtPath: file) ?? { FileManager.default.createFile(atPath: file, contents: nil); return FileHandle(forWritingAtPath: file) }() else {
+      throw BackplaneError(.file, "cannot be written", subject: file)
+    }
+    try handle.seekToEnd()
+    var done = 0
+    let judged = try JudgingCases.ids(for: id)
+    for group in stride(from: 0, to: missing.count, by: 8).map({ Array(missing[$0..<min($0 + 8, missing.count)]) }) {
+      if Double((ContinuousClock.now - start).components.seconds) > limit { break }
+      let sampler = DeviceSampler(child, space, case: id, judgedBy: Array(judged.prefix(1)))
+      let right = group.filter { sampler.verify($0) == nil }
+      var times: [Configuration: [Double]] = [:]
+      for _ in 0..<samples { for (configuration, time) in zip(right, sampler.block(right)) { if let time { times[configuration, default: []].append(time) } } }
+      for configuration in group {
+        recording.add(configuration, times[configuration] ?? [])
+        text += recording.line(configuration)
+      }
+      try handle.write(contentsOf: Data(text.utf8))
+      text = ""
+      done += group.count
+      Terminal.progress("\(all.count - missing.count + done) of \(all.count) configurations")
+    }
+    Terminal.progress("")
+    let optimum = recording.optimum, standard = space.standard.flatMap { recording.time($0) }
+    print("\(recording.order.count) of \(all.count) configurations" + (optimum.map { ", best \(Terminal.rounded($0.microseconds, 1)) µs \(space.request($0.configuration))" } ?? "")
+      + (standard.map { ", default \(Terminal.rounded($0, 1)) µs" } ?? ""))
+    return .success
+  }
+
+  /// Judges the search on recordings: no device is needed.
+  static func replay(_ arguments: Arguments) throws -> ExitCode {
+    let files = Array(arguments.positionals.dropFirst())
+    guard !files.isEmpty else { throw UsageError("tune replay takes files that `tune record` wrote") }
+    let budgets = (arguments["trials"] ?? "8,16,32,64,128").split(separator: ",").compactMap { Int($0) }
+    let recordings = try files.map { try RecordedSpace(file: $0) }
+    print(pad("% of the optimum, median [worst] of 30 seeds", 58) + budgets.map { padLeft("\($0)", 12) }.joined())
+    for (k, recording) in recordings.enumerated() {
+      print("\(recording.header.case) on \(recording.header.device): \(recording.order.count) configurations")
+      let others = recordings.enumerated().filter { $0.offset != k && $0.element.header.device == recording.header.device && $0.element.header.case.prefix { $0 != "/" } == recording.header.case.prefix { $0 != "/" } }.map(\.element)
+      for (name, strategy, seeds) in [("random", Search.Strategy.random, []), ("local search", .local, []), ("full, no store", .full, []),
+                                      ("full, store of other shapes", .full, Replay.portfolio(others, for: recording.space))] where name != "full, store of other shapes" || !others.isEmpty {
+        let runs = (0..<30).map { Replay.shares(recording, strategy: strategy, seeds: seeds, budgets: budgets, randomSeed: UInt64($0)) }
+        print("  " + pad(name, 56) + budgets.indices.map { i in
+          let shares = runs.map { $0[i] * 100 }
+          return padLeft("\(Terminal.rounded(Statistics.median(shares), 1)) [\(Terminal.rounded(shares.min()!, 0))]", 12)
+        }.joined())
+      }
+    }
+    return .success
+  }
+}
