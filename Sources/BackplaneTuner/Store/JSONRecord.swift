@@ -3,7 +3,7 @@ import BackplaneCore
 import Foundation
 
 /// What is known of one configuration for one problem on one device, or that it was chosen: a row of the store, a line of an exchange file.
-public struct JSONRecord: Codable, Sendable, Equatable {
+public struct JSONRecord: Codable, Sendable, Hashable {
   public enum Kind: String, Codable, Sendable {
     /// It was timed.
     case measured

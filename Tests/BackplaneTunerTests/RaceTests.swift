@@ -1,0 +1,96 @@
+import BackplaneRegistry
+import Foundation
+import Testing
+@testable import BackplaneTuner
+
+/// Times of a law with noise, a drift, and a machine that is busy at times.
+private final class NoisySampler: Sampler {
+  let truth: [Configuration: Double]
+  var noise = 0.01, drift = 0.0
+  var isBusy: (Int) -> Bool = { _ in false }
+  private(set) var blocks = 0
+  private var random: SplitMix
+  private var clock = 0.0
+
+  init(_ truth: [Configuration: Double], seed: UInt64) { (self.truth, random) = (truth, SplitMix(seed)) }
+
+  func block(_ configurations: [Configuration]) -> [Double?] {
+    blocks += 1
+    return configurations.enumerated().map { i, configuration in
+      clock += 1
+      guard let time = truth[configuration] else { return nil }
+      let busy = isBusy(blocks) && i == 0 ? 1.5 : 1
+      return time * busy * (1 + drift * clock) * (1 + noise * (Double(random.below(2001)) / 1000 - 1))
+    }
+  }
+}
+
+@Suite struct RaceTests {
+  private func named(_ name: String) -> Configuration { Configuration(variant: name, values: []) }
+  private func space(_ names: [String]) -> TuningSpace { TuningSpace(variants: names.map { Variant(name: $0, parameters: []) }) }
+
+  @Test(arguments: 0..<20) func theFastestWinsAndTheSlowLeaveEarly(seed: Int) throws {
+    let names = ["default", "a", "b", "c", "d", "e"]
+    let sampler = NoisySampler(Dictionary(uniqueKeysWithValues: zip(names.map(named), [100, 60, 90, 130, 300, 500])), seed: UInt64(seed))
+    let result = try Race().run(control: named("default"), names.dropFirst().map(named), sampler: sampler)
+    #expect(result.winner(space(names)).configuration == named("a"))
+    #expect(result.standings.first { $0.configuration == named("e") }!.leftAfter == 3)
+    #expect(result.standings[0].samples.count == result.blocks)
+  }
+
+  @Test(arguments: 0..<20) func whatIsNotFasterWithCertaintyNeverReplacesTheDefault(seed: Int) throws {
+    let names = ["default", "a", "b"]
+    let sampler = NoisySampler(Dictionary(uniqueKeysWithValues: zip(names.map(named), [100, 100, 104])), seed: UInt64(seed))
+    sampler.noise = 0.014
+    let winner = try Race().run(control: named("default"), names.dropFirst().map(named), sampler: sampler).winner(space(names))
+    // Chance lets a configuration that is equal win now and then, never one that is slower.
+    #expect(winner.configuration != named("b"))
+  }
+
+  @Test func aSteadyDriftOfTheMachineChangesNothing() throws {
+    let names = ["default", "a", "b"]
+    let sampler = NoisySampler(Dictionary(uniqueKeysWithValues: zip(names.map(named), [100, 80, 95])), seed: 1)
+    (sampler.noise, sampler.drift) = (0.002, 0.004)
+    let result = try Race().run(control: named("default"), names.dropFirst().map(named), sampler: sampler)
+    #expect(result.winner(space(names)).configuration == named("a"))
+    #expect(abs(result.standings[1].ratio - 0.8) < 0.02)
+  }
+
+  @Test func blocksInWhichTheControlJumpsAreThrownAway() throws {
+    let names = ["default", "a"]
+    let sampler = NoisySampler(Dictionary(uniqueKeysWithValues: zip(names.map(named), [100, 80])), seed: 1)
+    sampler.isBusy = { $0 % 3 == 0 }
+    let result = try Race().run(control: named("default"), [named("a")], sampler: sampler)
+    #expect(result.discarded >= 3 && result.isUnquiet)
+    #expect(abs(result.standings[1].ratio - 0.8) < 0.02)
+  }
+
+  @Test func oneThatFailsIsOutAndTheRaceGoesOn() throws {
+    let names = ["default", "a", "broken"]
+    let sampler = NoisySampler([named("default"): 100, named("a"): 50], seed: 1)
+    let result = try Race().run(control: named("default"), [named("broken"), named("a")], sampler: sampler)
+    #expect(result.standings.first { $0.configuration == named("broken") }!.failed)
+    #expect(result.winner(space(names)).configuration == named("a"))
+  }
+
+  @Test func ofEqualOnesTheChoiceIsTheSameEveryTime() throws {
+    let standard = Variant(name: "k", parameters: [.init(name: "n", standard: 1, values: [1, 2, 3, 4])])
+    let space = TuningSpace(variants: [standard]), all = space.configurations()
+    let truth = Dictionary(uniqueKeysWithValues: zip(all, [100.0, 70.1, 70.0, 70.05]))
+    let winners = Set(try (0..<20).map { seed in
+      let sampler = NoisySampler(truth, seed: UInt64(seed))
+      sampler.noise = 0.004
+      return try Race().run(control: all[0], Array(all.dropFirst()), sampler: sampler).winner(space).configuration
+    })
+    #expect(winners == [all[1]])
+  }
+
+  @Test func theMediansIntervalHoldsTheMedianMostTimes() {
+    var random = SplitMix(9), held = 0
+    for _ in 0..<400 {
+      let values = (0..<16).map { _ in Double(random.below(100_000)) }
+      if Statistics.medianInterval(values).contains(50_000) { held += 1 }
+    }
+    #expect(held > 370)
+  }
+}
