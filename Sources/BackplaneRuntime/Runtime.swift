@@ -34,7 +34,7 @@ public final class Runtime: Sendable {
   public var pool: ThreadPool { host.pool }
   /// Weights that devices hold, shared by every session of this runtime.
   let weights = WeightStore()
-  let tuning: (any TuningSource)?
+  public let tuning: (any TuningSource)?
   /// What to do when a device is lost.
   public let recovery: DeviceRecovery
   private let opened = Mutex<[Device]?>(nil)

@@ -205,7 +205,8 @@ private func expected(_ x: Float, length: Int = 4) -> Float { (0..<length).reduc
     var count: UInt32 = 8, variants = [bp_variant](repeating: bp_variant(), count: 8)
     for i in variants.indices { variants[i].h = head(bp_variant.self, BP_ST_VARIANT) }
     try checked { device.functions.pointee.variants(device.handle, graph.pointer, 0, &variants, UInt32(MemoryLayout<bp_variant>.stride), &count, $0) }
-    #expect(variants[Int(count) - 1].name.string == "add_scalar")
+    let name = variants[Int(count) - 1].name
+    #expect(String(decoding: UnsafeRawBufferPointer(start: name.ptr, count: Int(name.len)), as: UTF8.self) == "add_scalar")
   }
 }
 

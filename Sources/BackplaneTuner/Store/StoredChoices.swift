@@ -21,7 +21,7 @@ public final class StoredChoices: TuningSource {
   public func choices(for graph: Graph, _ records: ABIGraph, on device: Device) -> ChosenConfigurations {
     guard device.info.groups.contains(.tuning) else { return ChosenConfigurations() }
     var choices: [ChosenConfigurations.Choice] = []
-    for (index, node) in graph.nodes.enumerated() {
+    for (index, node) in graph.nodes.enumerated() where lock != nil || !table(node.op).isEmpty {
       let symbols = Set((node.inputs + node.outputs).compactMap { $0 }.flatMap { graph[$0].shape.dimensions }.compactMap { dimension -> Symbol? in
         if case .symbol(let symbol) = dimension { symbol } else { nil }
       }).sorted { $0.number < $1.number }
@@ -44,7 +44,7 @@ public final class StoredChoices: TuningSource {
   private func choice(_ node: Node, _ graph: Graph, _ values: SymbolValues, _ records: ABIGraph, _ index: Int, _ device: Device) -> Configuration? {
     guard let id = CaseID(node, in: graph, values) else { return nil }
     let problem = Problem(id), key = "\(device.id)\t\(problem.op)\t\(problem.signature)\t\(problem.bucket)"
-    let candidates = lock.map { lock in lock.choices[key].map { [$0] } ?? [] } ?? self.candidates(problem).map(\.configuration)
+    let candidates = lock.map { lock in lock.choices[key].map { [$0] } ?? [] } ?? (table(problem.op)[problem] ?? []).map(\.configuration)
     guard !candidates.isEmpty, let variants = try? device.variants(records, node: index) else { return nil }
     let text: String
     if lock == nil {
@@ -56,21 +56,19 @@ public final class StoredChoices: TuningSource {
     return configuration
   }
 
-  private func candidates(_ problem: Problem) -> [JSONRecord] {
-    let table = chosen.withLock { chosen in
-      if let known = chosen[problem.op] { return known }
-      let all = ((try? store.records(op: problem.op, kind: .chosen)) ?? []).map(\.record)
-      let made = Dictionary(grouping: all, by: \.problem)
-      chosen[problem.op] = made
+  private func table(_ op: String) -> [Problem: [JSONRecord]] {
+    chosen.withLock { chosen in
+      if let known = chosen[op] { return known }
+      let made = Dictionary(grouping: ((try? store.records(op: op, kind: .chosen)) ?? []).map(\.record), by: \.problem)
+      chosen[op] = made
       return made
     }
-    return table[problem] ?? []
   }
 
   /// The newest that may be used without measuring: exact, or of another build of the plugin with the same device code.
   private func best(_ problem: Problem, _ device: Device, _ variants: [Variant]) -> JSONRecord? {
     let own = JSONRecord.Device(device), space = TuningSpace(variants: variants).hash
-    return candidates(problem).filter { record in
+    return (table(problem.op)[problem] ?? []).filter { record in
       guard record.device == own, let request = try? ConfigurationRequest(record.configuration), let variant = variants.first(where: { $0.name == request.variant }) else { return false }
       return TuningStore.validity(record, own, PluginCode.plugin(device.plugin, variant), space: space) <= .recheck
     }.max { $0.time < $1.time }

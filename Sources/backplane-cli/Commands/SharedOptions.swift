@@ -11,7 +11,7 @@ enum SharedOptions {
   static let plugin = Option("plugin", "PATH", "also load this plugin library; may be given again")
   static let set = Option("set", "KEY=VALUE", "a setting for plugins, such as cpu.isa=avx2; may be given again")
   static let json = Option("json", nil, "print one JSON object as the last line")
-  static let tuning = Option("tuning", "MODE", "stored choices of variants: on (default), off, or a lock file that `--tuning-lock` wrote")
+  static let tuning = Option("tuning", "MODE", "stored choices of variants: on (default), off, or a lock file that `tune lock` wrote")
   static let runtime = [threads, plugin, set, tuning]
 
   /// What `--set` says.

@@ -6,14 +6,14 @@ import Foundation
 
 let tuneCommand = Command(
   name: "tune", summary: "Find the fastest variants and parameters for this machine, each proved right before it is timed",
-  positionals: ["[report|explain|export|import|merge|diff|record|replay]", "[…]", "[…]"],
+  positionals: ["[report|explain|lock|export|import|merge|diff|record|replay]", "[…]", "[…]"],
   options: [
     SharedOptions.device, Option("op", "NAME", "tune this operator: its cases of a language model, or those of --case; may be given again"),
     Option("case", "CASE", "tune this case, written as `conform --list` prints them; may be given again"),
     Option("model", "MODEL.gguf", "tune the nodes of a model, those that take most time first"),
     Option("budget", "60s|N", "for all of it: seconds, or trials of each problem"), Option("effort", "LEVEL", "quick (16 trials of a problem), normal (48, default) or full (192)"),
     Option("seed", "N", "of what is drawn (default 0)"), Option("store", "FILE", "the user's store (default: tuning.sqlite in the user's data folder)"),
-    Option("html", "FILE", "report: write it as one HTML file"), Option("output", "FILE", "export, record: where to (default: standard output)"),
+    Option("html", "FILE", "report: write it as one HTML file"), Option("output", "FILE", "export, record, lock: where to (default: standard output)"),
     Option("samples", "N", "record: times of each configuration (default 5)"), Option("seconds", "N", "record: stop after that long; the same command goes on"),
     Option("timeout", "SECONDS", "for judging or timing one candidate, before it counts as hung (default 20)"),
     Option("trials", "LIST", "replay: budgets (default 8,16,32,64,128)"), SharedOptions.json,
@@ -23,12 +23,13 @@ let tuneCommand = Command(
   case nil: try TuneVerbs.tune(arguments)
   case "report": try TuneVerbs.report(arguments)
   case "explain": try TuneVerbs.explain(arguments)
+  case "lock": try TuneVerbs.lock(arguments)
   case "export": try TuneVerbs.export(arguments)
   case "import", "merge": try TuneVerbs.merge(arguments)
   case "diff": try TuneVerbs.diff(arguments)
   case "record": try TuneVerbs.record(arguments)
   case "replay": try TuneVerbs.replay(arguments)
-  case let verb?: throw UsageError("tune has no verb '\(verb)': report, explain, export, import, merge, diff, record, replay")
+  case let verb?: throw UsageError("tune has no verb '\(verb)': report, explain, lock, export, import, merge, diff, record, replay")
   }
 }
 

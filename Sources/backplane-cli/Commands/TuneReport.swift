@@ -1,5 +1,6 @@
 import Backplane
 import BackplaneConformance
+import BackplaneModels
 import BackplaneTuner
 import Foundation
 
@@ -49,6 +50,18 @@ extension TuneVerbs {
     return .success
   }
 
+  /// Writes down which stored choices a model is compiled with, for `--tuning FILE`.
+  static func lock(_ arguments: Arguments) throws -> ExitCode {
+    guard let path = arguments["model"] else { throw UsageError("tune lock needs --model MODEL.gguf") }
+    let runtime = try ConformTarget(arguments).openRuntime()
+    let model = try LanguageModel(path: path, options: SharedOptions.modelOptions(arguments))
+    let compiled = try runtime.compile(model.graph, CompileOptions(devices: try SharedOptions.devices(arguments, runtime)))
+    let lines = (runtime.tuning as? StoredChoices)?.handedOut ?? []
+    let text = "# \(model.configuration.name) on \(compiled.devices.map(\.id).joined(separator: ", ")): device, operator, signature, bucket, configuration\n" + lines.map { $0 + "\n" }.joined()
+    if let file = arguments["output"] { try ConformVerbs.write(Data(text.utf8), to: file) } else { Terminal.write(text) }
+    return .success
+  }
+
   // MARK: Recordings
 
   /// Times every configuration of a case, once, for replay. It goes on where it was ended.
@@ -69,14 +82,24 @@ extension TuneVerbs {
       throw BackplaneError(.file, "cannot be written", subject: file)
     }
     try handle.seekToEnd()
-    var done = 0
+    guard let standard = space.standard else { throw BackplaneError(.unsupported, "there is nothing to choose for \(id)", subject: device.id) }
+    var done = 0, unit = recording.time(standard) ?? 0
     let judged = try JudgingCases.ids(for: id)
     for group in stride(from: 0, to: missing.count, by: 8).map({ Array(missing[$0..<min($0 + 8, missing.count)]) }) {
       if Double((ContinuousClock.now - start).components.seconds) > limit { break }
       let sampler = DeviceSampler(child, space, case: id, judgedBy: Array(judged.prefix(1)))
       let right = group.filter { sampler.verify($0) == nil }
       var times: [Configuration: [Double]] = [:]
-      for _ in 0..<samples { for (configuration, time) in zip(right, sampler.block(right)) { if let time { times[configuration, default: []].append(time) } } }
+      // As ratios to the default, timed before and after in each block: what the machine does meanwhile cancels.
+      for _ in 0..<3 * samples where times.values.first.map({ $0.count < samples }) ?? !right.isEmpty {
+        let block = sampler.block([standard] + right + [standard])
+        guard let before = block[0], let after = block[block.count - 1], abs(after - before) < 0.1 * before else { continue }
+        if unit == 0 { unit = (before + after) / 2 }
+        for (i, configuration) in right.enumerated() {
+          let expected = before + (after - before) * Double(i + 1) / Double(right.count + 1)
+          if let time = block[i + 1] { times[configuration, default: []].append(time / expected * unit) }
+        }
+      }
       for configuration in group {
         recording.add(configuration, times[configuration] ?? [])
         text += recording.line(configuration)
@@ -87,9 +110,9 @@ extension TuneVerbs {
       Terminal.progress("\(all.count - missing.count + done) of \(all.count) configurations")
     }
     Terminal.progress("")
-    let optimum = recording.optimum, standard = space.standard.flatMap { recording.time($0) }
+    let optimum = recording.optimum
     print("\(recording.order.count) of \(all.count) configurations" + (optimum.map { ", best \(Terminal.rounded($0.microseconds, 1)) µs \(space.request($0.configuration))" } ?? "")
-      + (standard.map { ", default \(Terminal.rounded($0, 1)) µs" } ?? ""))
+      + (recording.time(standard).map { ", default \(Terminal.rounded($0, 1)) µs" } ?? ""))
     return .success
   }
 
