@@ -26,7 +26,8 @@ import _TestSupport
   private func run(_ device: Device, _ program: DeviceProgram, _ tokens: Symbol, _ count: Int) throws -> [UInt8] {
     let bytes = count * 67 * 4
     let input = try device.makeBuffer(byteCount: bytes, usage: [.input]), output = try device.makeBuffer(byteCount: bytes, usage: [.output])
-    try input.map(access: [.write]).copyBytes(from: (0..<count * 67).flatMap { i in withUnsafeBytes(of: Float(i * 37 % 101) * 0.13 - 5) { Array($0) } })
+    let values: [Float] = (0..<count * 67).map { i in Float(i * 37 % 101) * 0.13 - 5 }
+    try values.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws in try input.map(access: [.write]).copyMemory(from: bytes) }
     try input.unmap()
     try program.run([input.binding(), output.binding()], symbols: [tokens: count])
     return Array(try output.map(access: [.read]))
