@@ -6,7 +6,7 @@ import Testing
 import _TestSupport
 
 /// The plugin beside the test binary, as a host opens it.
-private enum OpenCLHost {
+enum OpenCLHost {
   static func runtime(_ settings: [String: String] = [:], beside others: [String] = []) -> Runtime {
     var options = Runtime.Options()
     options.pluginPaths = (others + ["BackplaneOpenCL"]).map { buildFolder + "/lib\($0).so" }

@@ -1,7 +1,7 @@
-// a [.. M K] (f32) times b [.. N K] (or [.. K N]) in any format, for many rows. A group of GROUP work items computes BLOCK_ROWS rows of 16 VECTORS columns: tile by tile of DEPTH
+// a [.. M K] times b [.. N K] (or [.. K N]) in any format, for many rows. A group of GROUP work items computes BLOCK_ROWS rows of 16 VECTORS columns: tile by tile of DEPTH
 // along K it decodes the weights once into local memory, K by columns, and multiplies all its rows with them, ROWS at a time in registers.
 //
-// W, Y, BIAS     formats of b, y, bias; ACTIVATION, HAS_RESIDUAL
+// A, W, Y, BIAS  formats of a, b, y, bias; ACTIVATION, HAS_RESIDUAL
 // Local memory   4 * 16 VECTORS * (DEPTH + BLOCK_ROWS) bytes
 // Sums           in f32, along K in order, DEPTH elements at a time
 #include "shared/rows.cl"
@@ -54,7 +54,7 @@ kernel void gemm(OUT(y), IN(a), IN(b), IN(bias), IN(residual), const int8 extent
       }
       for (int d = 0; d < depth; d++)
         _Pragma("unroll") for (int i = 0; i < ROWS; i++) {
-          const float16 x = load_f32(line[i] + d * a_k);
+          const float16 x = LOAD(A)(line[i] + d * a_k);
           _Pragma("unroll") for (int v = 0; v < VECTORS; v++) part[i][v] = fma(x, tile[d][v], part[i][v]);
         }
       _Pragma("unroll") for (int i = 0; i < ROWS; i++)
