@@ -8,8 +8,9 @@ import BackplaneABI
 final class Queue: @unchecked Sendable {
   private static let depth = 64
 
-  private struct Slot {
+  private final class Slot {
     let copy = SubmissionCopy()
+    // Guarded by the device's monitor.
     /// Its end is known: a failure, or nil when all is well.
     var outcome: PluginError??
     /// ``start(_:_:)`` still looks at it.
@@ -17,8 +18,8 @@ final class Queue: @unchecked Sendable {
   }
 
   let device: PluginDevice
+  private let slots = (0..<Queue.depth).map { _ in Slot() }
   // Guarded by the device's monitor.
-  private var slots: [Slot] = []
   private var first = 0, count = 0, started = 0
   /// A task is posted or running.
   private var isActive = false
@@ -28,7 +29,6 @@ final class Queue: @unchecked Sendable {
   init(_ device: PluginDevice, index: UInt32) throws(PluginError) {
     self.device = device
     lane = try device.makeLane(index)
-    slots = (0..<Queue.depth).map { _ in Slot() }
     device.monitor.locked { device.queues.append(Unmanaged.passUnretained(self)) }
   }
 

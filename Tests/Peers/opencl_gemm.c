@@ -135,7 +135,7 @@ int main(int count, char **words) {
 
   char options[512];
   snprintf(options, sizeof options,
-           "-cl-std=CL1.2 -DA=f32 -DY=f32 -DW=f32 -DIS_FLOAT=1 -DBIAS=none -DHAS_BIAS=0 -DHAS_RESIDUAL=0 -DACTIVATION=none -DGROUP=1 -DROWS=%d -DVECTORS=%d -DDEPTH=%d -DBLOCK_ROWS=%d",
+           "-cl-std=CL1.2 -DA=f32 -DIS_HALF=0 -DY=f32 -DW=f32 -DIS_FLOAT=1 -DBIAS=none -DHAS_BIAS=0 -DHAS_RESIDUAL=0 -DACTIVATION=none -DGROUP=1 -DROWS=%d -DVECTORS=%d -DDEPTH=%d -DBLOCK_ROWS=%d",
            shape[3], shape[4], shape[5], shape[6]);
   append("matmul/gemm.cl");
   cl_kernel gemm = kernel(text, options, "gemm");

@@ -1,5 +1,5 @@
 /* An OpenCL loader that hands everything on to the machine's own, but for one fault at a time: what `bp_test_fault` says.
- * cc -shared -fPIC faulty_loader.c -o libfaulty.so -l:libOpenCL.so.1; functions that are not here are found in the library behind it. */
+ * cc -shared -fPIC faulty_loader.c -o libfaulty.so -Wl,--no-as-needed -l:libOpenCL.so.1; functions that are not here are found in the library behind it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
