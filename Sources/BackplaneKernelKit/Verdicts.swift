@@ -81,7 +81,7 @@ public final class VerdictMaker: @unchecked Sendable {
       offered.append(OfferedVariant(
         name: variant.name, numerics: variant.declares.isEmpty ? BP_NUMERICS_STRICT : BP_NUMERICS_STANDARD, declares: declares[variant.name] ?? bp_array(),
         parameters: variant.parameters.map { parameter in
-          let standard = lowering.standard(parameter, variant), isUsed = lowering.usedParameters.contains(parameter.name)
+          let standard = traits.value(of: parameter, variant), isUsed = lowering.usedParameters.contains(parameter.name)
           let values = isUsed ? Set(parameter.choices).union([standard]).sorted() : [standard]
           return .init(name: parameter.name, kind: values == [0, 1] ? BP_PARAM_SWITCH : BP_PARAM_NUMBER, affects: BP_AFFECTS_BUILD | BP_AFFECTS_RESULT,
                        standard: standard, values: values)
