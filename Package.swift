@@ -86,6 +86,8 @@ let package = Package(
     .target(name: "_AllocationCounter", path: "Tests/_AllocationCounter"),
     // Random calls of the C interface.
     .target(name: "_CAPIFuzzer", dependencies: ["BackplaneCHeader"], path: "Tests/_CAPIFuzzer"),
+    .executableTarget(name: "_CAPIFuzz", dependencies: ["_CAPIFuzzer", "BackplaneC", "BackplaneCHeader", "BackplaneModels", "BackplaneReference"],
+                      path: "Tests/_CAPIFuzz", swiftSettings: strict),
     tests("BackplaneCTests", ["BackplaneC", "BackplaneCHeader", "BackplaneModels", "BackplaneReference", "BackplaneABI", "_CAPIFuzzer"]),
     tests("ABITests", ["BackplaneRegistry"]),
     tests("ArchitectureTests", []),

@@ -22,6 +22,9 @@ import _TestSupport
     return try _TestSupport.Tool("env").attempt(command + words, in: "/")
   }
 
+  /// By bytes: what random weights say may end in a carriage return, which is one character with the line feed after it.
+  private func ends(_ output: String, with end: String) -> Bool { output.utf8.suffix(end.utf8.count).elementsEqual(end.utf8) }
+
   private func make(_ what: String, _ prefix: String) throws -> (status: Int32, output: String, error: String) {
     let plugins = try FileManager.default.contentsOfDirectory(atPath: buildFolder).filter { ["libBackplaneCPU.so", "libBackplaneNPUStub.so"].contains($0) }
     return try _TestSupport.Tool("env").attempt(
@@ -80,7 +83,7 @@ import _TestSupport
       return
     }
     let said = try _TestSupport.Tool("env").attempt(["PYTHONPATH=\(prefix)/lib/backplane/python", python.path, "\(packageFolder)/Tests/Examples/Python/story.py", try model, prompt])
-    #expect(said.status == 0 && said.output.contains("cpu: ") && said.output.hasSuffix("]]\n" + text + "\n"), "\(said)")
+    #expect(said.status == 0 && said.output.contains("cpu: ") && ends(said.output, with: "]]\n" + text + "\n"), "\(said)")
   }
 
   /// It builds the host's modules once more, in a scratch folder that stays for the next time.
@@ -89,6 +92,6 @@ import _TestSupport
     let scratch = URL(fileURLWithPath: buildFolder).deletingLastPathComponent().appendingPathComponent("example").path
     try _TestSupport.Tool("swift").run(["build", "--package-path", package, "--scratch-path", scratch, "--product", "Story"])
     let said = try _TestSupport.Tool("env").attempt(["BACKPLANE_PLUGIN_PATH=\(buildFolder)/libBackplaneCPU.so", scratch + "/debug/Story", try model, prompt])
-    #expect(said.status == 0 && said.output.hasSuffix("\non cpu\n"), "\(said)")
+    #expect(said.status == 0 && ends(said.output, with: "\non cpu\n"), "\(said)")
   }
 }

@@ -245,7 +245,7 @@ static void one_call(state *s) {
     break;
   }
   default: {
-    if (!rarely(s, 12)) break;
+    if (!rarely(s, 30)) break;
     bp_generator generator = rarely(s, 4) ? h : s->options->generator;
     bp_generate_options options = {size_of(s, sizeof options)};
     options.maximum_tokens = rarely(s, 9) ? (int64_t)next(s) % 3 : 2, options.flags = below(s, 4), options.temperature = rarely(s, 4) ? 0.8 : 0;
