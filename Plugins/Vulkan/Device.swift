@@ -38,7 +38,15 @@ final class Device: PluginDevice, @unchecked Sendable {
     let status = bp_vk_device_open(instance.handle, UInt32(index), &facts, UInt32(blockBytes), stored, stored.count, &opened)
     guard status >= 0, let opened else { throw failure(status, "vkCreateDevice") }
     handle = opened
-    traits = Device.traits(facts)
+    var traits = Device.traits(facts)
+    do throws(PluginError) {
+      traits.overrides = try instance.library.overrides { instance.host.setting("vulkan." + $0) }
+      traits.forced = try instance.library.forced { instance.host.setting("vulkan." + $0) }
+    } catch {
+      bp_vk_device_close(opened)
+      throw error
+    }
+    self.traits = traits
     memoryPlan = MemoryPlan(facts)
     pipelines = PipelineStore(opened, instance.shaders)
     verdicts = VerdictMaker(instance.library, traits, flushesSubnormals: facts.has(BP_VK_SUBNORMALS_PRESERVED) == false)
@@ -64,8 +72,9 @@ final class Device: PluginDevice, @unchecked Sendable {
 
   private static func traits(_ facts: bp_vk_facts) -> DeviceTraits {
     let names: [(bp_vk_feature, String)] = [
-      (BP_VK_FLOAT16, "float16"), (BP_VK_FLOAT64, "float64"), (BP_VK_SUBGROUP_ARITHMETIC, "subgroups"), (BP_VK_INTEGER_DOT, "integer_dot"),
-      (BP_VK_COOPERATIVE_MATRIX, "cooperative_matrix"),
+      (BP_VK_FLOAT16, "float16"), (BP_VK_FLOAT64, "float64"), (BP_VK_SUBGROUP_ARITHMETIC, "subgroups"), (BP_VK_SUBGROUP_SHUFFLE, "subgroup_shuffle"),
+      (BP_VK_INTEGER_DOT, "integer_dot"),
+      (BP_VK_COOPERATIVE_MATRIX, "cooperative_matrix"), (BP_VK_STORAGE16, "storage16"), (BP_VK_INT8, "int8"),
     ]
     return DeviceTraits(
       isCPU: facts.type == UInt32(VK_PHYSICAL_DEVICE_TYPE_CPU), features: Set(names.filter { facts.has($0.0) }.map(\.1)),
@@ -175,6 +184,8 @@ final class Device: PluginDevice, @unchecked Sendable {
   // MARK: Loss
 
   func checkLoss() throws(PluginError) { if let loss = lossGuard.locked({ loss }) { throw loss } }
+
+  func lose() { _ = note(failure(VkResult(VK_ERROR_DEVICE_LOST), "backplane.lose_device")) }
 
   func check(_ code: VkResult, _ call: @autoclosure () -> String) throws(PluginError) { if code < 0 { throw note(failure(code, call())) } }
 

@@ -56,6 +56,7 @@ extension Device {
 
   /// The host's time beside the device's, from a submission that only takes the time.
   func readClock() throws(PluginError) -> bp_clock {
+    try checkLoss()
     var commands = bp_vk_commands()
     try check(bp_vk_commands_create(handle, nil, 1, &commands), "vkCreateCommandPool")
     defer { bp_vk_commands_destroy(handle, &commands) }

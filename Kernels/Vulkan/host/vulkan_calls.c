@@ -217,6 +217,7 @@ void bp_vk_describe(const bp_vk_instance *i, uint32_t index, bp_vk_facts *f) {
     {f12.shaderFloat16, BP_VK_FLOAT16}, {f12.shaderInt8, BP_VK_INT8}, {features.features.shaderFloat64, BP_VK_FLOAT64},
     {p12.shaderSignedZeroInfNanPreserveFloat32, BP_VK_NAN_PRESERVED}, {p12.shaderDenormPreserveFloat32, BP_VK_SUBNORMALS_PRESERVED},
     {p11.subgroupSupportedOperations & 4 && p11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT, BP_VK_SUBGROUP_ARITHMETIC},
+    {p11.subgroupSupportedOperations & 16 && p11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT, BP_VK_SUBGROUP_SHUFFLE},
     {f_dot.shaderIntegerDotProduct, BP_VK_INTEGER_DOT}, {(VkBool32)matrix, BP_VK_COOPERATIVE_MATRIX}, {(VkBool32)import, BP_VK_HOST_IMPORT},
     {(VkBool32)budget, BP_VK_BUDGET}, {f12.hostQueryReset, BP_VK_QUERY_RESET},
     {f12.uniformBufferStandardLayout, BP_VK_STANDARD_LAYOUT}};
