@@ -39,6 +39,8 @@ final class Device: PluginDevice, @unchecked Sendable {
     guard status >= 0, let opened else { throw failure(status, "vkCreateDevice") }
     handle = opened
     var traits = Device.traits(facts)
+    // Never tried on hardware by those who wrote it: only where the user asks for it.
+    if instance.host.setting("vulkan.cooperative_matrix") != "1" { traits.features.remove("cooperative_matrix") }
     do throws(PluginError) {
       traits.overrides = try instance.library.overrides { instance.host.setting("vulkan." + $0) }
       traits.forced = try instance.library.forced { instance.host.setting("vulkan." + $0) }

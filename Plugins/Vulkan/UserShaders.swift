@@ -31,13 +31,16 @@ final class UserShaders: Sendable {
     let code = bytes.withUnsafeBytes { Array($0.bindMemory(to: UInt32.self)) }
     guard code[0] == 0x0723_0203 else { throw .invalid("\(file) is no SPIR-V: it begins with \(hex(code[0])), not \(hex(0x0723_0203))") }
     guard code[1] <= 0x0001_0500 else { throw .invalid("\(file) is SPIR-V of version \(code[1] >> 16).\(code[1] >> 8 & 255); compile it for Vulkan 1.2 (SPIR-V 1.5 at most)") }
-    var at = 5, isKernel = false
+    var at = 5, isKernel = false, begun = 0, ended = 0
     while at < code.count {
       let length = Int(code[at] >> 16)
       guard length > 0, at + length <= code.count else { throw .invalid("\(file) is no SPIR-V: the instruction at word \(at) has \(length) words, \(code.count - at) are left") }
       if code[at] & 0xffff == 15, length > 4, code[at + 1] == 5, code[at + 3] == 0x6e69_616d, code[at + 4] & 0xff == 0 { isKernel = true }  // GLCompute "main"
+      if code[at] & 0xffff == 54 { begun += 1 }  // OpFunction
+      if code[at] & 0xffff == 56 { ended += 1 }  // OpFunctionEnd
       at += length
     }
+    guard begun == ended, begun > 0 else { throw .invalid("\(file) is no whole SPIR-V: of \(begun) functions \(ended) end") }
     guard isKernel else { throw .invalid("\(file) has no compute entry point 'main'") }
     return code
   }

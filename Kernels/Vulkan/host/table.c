@@ -40,6 +40,9 @@ alignas(4) static const unsigned char matmul_spv[] = {
 alignas(4) static const unsigned char matmul_integer_spv[] = {
 #embed "../matmul_integer.spv"
 };
+alignas(4) static const unsigned char matrix_spv[] = {
+#embed "../matrix.spv"
+};
 alignas(4) static const unsigned char merge_attention_spv[] = {
 #embed "../merge_attention.spv"
 };
@@ -136,7 +139,7 @@ static const unsigned char words_def[] = {
 #define SHARED(name) {"shared/" #name ".glsl", name##_glsl, sizeof name##_glsl}
 static const bp_vulkan_file files[] = {
   SHADER(argmax), SHADER(attention), SHADER(attention_tile), SHADER(binary), SHADER(cast), SHADER(copy), SHADER(cumsum), SHADER(dot), SHADER(dynamic_quantize), SHADER(fill),
-  SHADER(gather), SHADER(matmul), SHADER(matmul_integer), SHADER(merge_attention), SHADER(norm), SHADER(pow), SHADER(quantize_linear),
+  SHADER(gather), SHADER(matmul), SHADER(matmul_integer), SHADER(matrix), SHADER(merge_attention), SHADER(norm), SHADER(pow), SHADER(quantize_linear),
   SHADER(reduce), SHADER(rope), SHADER(sample), SHADER(scatter), SHADER(select), SHADER(softmax), SHADER(tile), SHADER(topk), SHADER(unary),
   MANIFEST(unary), MANIFEST(binary), MANIFEST(move), MANIFEST(rows), MANIFEST(matmul), MANIFEST(attention), MANIFEST(quantize), MANIFEST(tile),
   SHARED(binary), SHARED(decode), SHARED(encode), SHARED(groups), SHARED(math), SHARED(order), SHARED(values), SHARED(walk), {"host/words.def", words_def, sizeof words_def},
