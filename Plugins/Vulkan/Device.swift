@@ -23,6 +23,7 @@ final class Device: PluginDevice, @unchecked Sendable {
   private let description: bp_device_info
   /// Guarded by `lossGuard`.
   private var loss: PluginError?
+  private var isLossTold = false
   private let lossGuard = Monitor()
 
   init(_ instance: Instance, _ index: Int) throws(PluginError) {
@@ -183,21 +184,47 @@ final class Device: PluginDevice, @unchecked Sendable {
   override func work(_ submission: bp_submission) throws(PluginError) { try run(submission) }
   override func clock() throws(PluginError) -> bp_clock { try readClock() }
 
+  override func makeLane(_ index: UInt32) throws(PluginError) -> PluginLane? {
+    try checkLoss()
+    return try Lane(self)
+  }
+  override func begin(_ submission: bp_submission, on lane: PluginLane, after tickets: [AnyObject],
+                      finished: @escaping @Sendable (PluginError?) -> Void) throws(PluginError) -> AnyObject? {
+    try start(submission, unsafeDowncast(lane, to: Lane.self), tickets, finished)
+  }
+
   // MARK: Loss
 
-  func checkLoss() throws(PluginError) { if let loss = lossGuard.locked({ loss }) { throw loss } }
+  /// Tells the host of a loss that a thread of the plugin's own saw.
+  func checkLoss() throws(PluginError) {
+    guard let loss = lossGuard.locked({ loss }) else { return }
+    tell(loss)
+    throw loss
+  }
 
   func lose() { _ = note(failure(VkResult(VK_ERROR_DEVICE_LOST), "backplane.lose_device")) }
 
   func check(_ code: VkResult, _ call: @autoclosure () -> String) throws(PluginError) { if code < 0 { throw note(failure(code, call())) } }
 
+  /// Remembers that the device is gone. From any thread: the host hears of it from the next call.
+  func remember(_ failure: PluginError) -> PluginError {
+    if failure.status == BP_E_DEVICE_LOST { lossGuard.locked { loss = loss ?? failure } }
+    return failure
+  }
+
   /// Remembers that the device is gone, and tells the host once.
   func note(_ failure: PluginError) -> PluginError {
-    guard failure.status == BP_E_DEVICE_LOST, lossGuard.locked({ loss == nil }) else { return failure }
-    lossGuard.locked { loss = failure }
+    if remember(failure).status == BP_E_DEVICE_LOST { tell(failure) }
+    return failure
+  }
+
+  private func tell(_ failure: PluginError) {
+    guard lossGuard.locked({ () -> Bool in
+      defer { isLossTold = true }
+      return !isLossTold
+    }) else { return }
     var record = failure.record
     host.table.pointee.report_fault(host.table.pointee.ctx, OpaquePointer(Unmanaged.passUnretained(self as PluginDevice).toOpaque()), &record)
-    return failure
   }
 }
 

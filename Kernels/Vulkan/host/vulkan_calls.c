@@ -444,11 +444,7 @@ VkResult bp_vk_commands_create(bp_vk_device *d, const bp_vk_memory *blocks, int 
     VkQueryPoolCreateInfo queries = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP, .queryCount = 2};
     status = d->CreateQueryPool(d->handle, &queries, 0, &c->queries);
   }
-  if (status >= 0) {
-    VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO, .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
-    VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
-    status = d->CreateSemaphore(d->handle, &semaphore, 0, &c->done);
-  }
+  if (status >= 0) status = bp_vk_timeline(d, &c->done);
   if (status < 0) bp_vk_commands_destroy(d, c);
   return note(d, status);
 }
@@ -474,6 +470,7 @@ VkResult bp_vk_begin(bp_vk_device *d, bp_vk_commands *c) {
     d->CmdResetQueryPool(c->buffer, c->queries, 0, 2);
     d->CmdWriteTimestamp(c->buffer, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, c->queries, 0);
   }
+  bp_vk_barrier(d, c); // of a submission's commands, what follows sees what was written before
   return VK_SUCCESS;
 }
 
@@ -501,17 +498,38 @@ VkResult bp_vk_end(bp_vk_device *d, bp_vk_commands *c) {
   return note(d, d->EndCommandBuffer(c->buffer));
 }
 
-VkResult bp_vk_run(bp_vk_device *d, bp_vk_commands *c, uint64_t timeout_ns) {
-  uint64_t value = ++c->runs;
-  VkTimelineSemaphoreSubmitInfo timeline = {.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO, .signalSemaphoreValueCount = 1, .pSignalSemaphoreValues = &value};
+VkResult bp_vk_timeline(bp_vk_device *d, VkSemaphore *out) {
+  VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO, .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
+  VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
+  return note(d, d->CreateSemaphore(d->handle, &semaphore, 0, out));
+}
+void bp_vk_timeline_destroy(bp_vk_device *d, VkSemaphore semaphore) { d->DestroySemaphore(d->handle, semaphore, 0); }
+
+VkResult bp_vk_submit(bp_vk_device *d, const VkCommandBuffer *buffers, uint32_t count, const VkSemaphore *waits, const uint64_t *values, uint32_t wait_count,
+                      VkSemaphore signal, uint64_t value) {
+  VkFlags stages[64];
+  if (wait_count > 64) return VK_ERROR_TOO_MANY_OBJECTS;
+  for (uint32_t i = 0; i < wait_count; i++) stages[i] = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
+  VkTimelineSemaphoreSubmitInfo timeline = {
+    .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO, .waitSemaphoreValueCount = wait_count, .pWaitSemaphoreValues = values,
+    .signalSemaphoreValueCount = 1, .pSignalSemaphoreValues = &value};
   VkSubmitInfo info = {
-    .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .pNext = &timeline, .commandBufferCount = 1, .pCommandBuffers = &c->buffer, .signalSemaphoreCount = 1, .pSignalSemaphores = &c->done};
+    .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .pNext = &timeline, .waitSemaphoreCount = wait_count, .pWaitSemaphores = waits, .pWaitDstStageMask = stages,
+    .commandBufferCount = count, .pCommandBuffers = buffers, .signalSemaphoreCount = 1, .pSignalSemaphores = &signal};
   pthread_mutex_lock(&d->submits);
   VkResult status = d->QueueSubmit(d->queue, 1, &info, 0);
   pthread_mutex_unlock(&d->submits);
-  if (status < 0) return note(d, status);
-  VkSemaphoreWaitInfo wait = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO, .semaphoreCount = 1, .pSemaphores = &c->done, .pValues = &value};
+  return note(d, status);
+}
+
+VkResult bp_vk_wait(bp_vk_device *d, VkSemaphore semaphore, uint64_t value, uint64_t timeout_ns) {
+  VkSemaphoreWaitInfo wait = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO, .semaphoreCount = 1, .pSemaphores = &semaphore, .pValues = &value};
   return note(d, d->WaitSemaphores(d->handle, &wait, timeout_ns));
+}
+
+VkResult bp_vk_run(bp_vk_device *d, bp_vk_commands *c, uint64_t timeout_ns) {
+  VkResult status = bp_vk_submit(d, &c->buffer, 1, 0, 0, 0, c->done, ++c->runs);
+  return status < 0 ? status : bp_vk_wait(d, c->done, c->runs, timeout_ns);
 }
 
 VkResult bp_vk_times(bp_vk_device *d, bp_vk_commands *c, uint64_t ticks[2]) {

@@ -79,6 +79,13 @@ void bp_vk_barrier(bp_vk_device *, bp_vk_commands *);
 VkResult bp_vk_end(bp_vk_device *, bp_vk_commands *);
 /* Submits and waits. Any thread. */
 VkResult bp_vk_run(bp_vk_device *, bp_vk_commands *, uint64_t timeout_ns);
+/* A timeline semaphore, at 0. */
+VkResult bp_vk_timeline(bp_vk_device *, VkSemaphore *out);
+void bp_vk_timeline_destroy(bp_vk_device *, VkSemaphore);
+/* Submits commands one after the other, to begin when each of `waits` has reached its value; `signal` is set to `value` at their end. Any thread. */
+VkResult bp_vk_submit(bp_vk_device *, const VkCommandBuffer *buffers, uint32_t count, const VkSemaphore *waits, const uint64_t *values, uint32_t wait_count,
+                      VkSemaphore signal, uint64_t value);
+VkResult bp_vk_wait(bp_vk_device *, VkSemaphore, uint64_t value, uint64_t timeout_ns);
 /* The two timestamps of the last run, in ticks. */
 VkResult bp_vk_times(bp_vk_device *, bp_vk_commands *, uint64_t ticks[2]);
 #endif
