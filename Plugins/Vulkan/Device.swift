@@ -43,8 +43,13 @@ final class Device: PluginDevice, @unchecked Sendable {
     // Never tried on hardware by those who wrote it: only where the user asks for it.
     if instance.host.setting("vulkan.cooperative_matrix") != "1" { traits.features.remove("cooperative_matrix") }
     do throws(PluginError) {
-      traits.overrides = try instance.library.overrides { instance.host.setting("vulkan." + $0) }
-      traits.forced = try instance.library.forced { instance.host.setting("vulkan." + $0) }
+      let host = instance.host, name = text(facts.name)
+      traits.overrides = try instance.library.overrides { host.setting("vulkan." + $0) }
+      traits.forced = try instance.library.forced { host.setting("vulkan." + $0) }
+      let identity = DriverIdentity(platform: "Vulkan", vendor: "0x" + String(facts.vendor, radix: 16), device: name, driver: "\(text(facts.driver)) \(text(facts.driver_info))")
+      let quirks = try instance.library.quirks(of: identity) { host.setting("vulkan." + $0) }
+      for quirk in quirks { host.log(BP_LOG_INFO, "quirks", "\(name): \(quirk.name): \(quirk.why)") }
+      traits.apply(quirks)
     } catch {
       bp_vk_device_close(opened)
       throw error

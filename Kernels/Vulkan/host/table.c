@@ -100,6 +100,9 @@ static const unsigned char matmul_json[] = {
 static const unsigned char attention_json[] = {
 #embed "../attention.json"
 };
+static const unsigned char quirks_json[] = {
+#embed "../quirks.json"
+};
 static const unsigned char tile_json[] = {
 #embed "../tile.json"
 };
@@ -141,7 +144,7 @@ static const bp_vulkan_file files[] = {
   SHADER(argmax), SHADER(attention), SHADER(attention_tile), SHADER(binary), SHADER(cast), SHADER(copy), SHADER(cumsum), SHADER(dot), SHADER(dynamic_quantize), SHADER(fill),
   SHADER(gather), SHADER(matmul), SHADER(matmul_integer), SHADER(matrix), SHADER(merge_attention), SHADER(norm), SHADER(pow), SHADER(quantize_linear),
   SHADER(reduce), SHADER(rope), SHADER(sample), SHADER(scatter), SHADER(select), SHADER(softmax), SHADER(tile), SHADER(topk), SHADER(unary),
-  MANIFEST(unary), MANIFEST(binary), MANIFEST(move), MANIFEST(rows), MANIFEST(matmul), MANIFEST(attention), MANIFEST(quantize), MANIFEST(tile),
+  MANIFEST(unary), MANIFEST(binary), MANIFEST(move), MANIFEST(rows), MANIFEST(matmul), MANIFEST(attention), MANIFEST(quantize), MANIFEST(tile), MANIFEST(quirks),
   SHARED(binary), SHARED(decode), SHARED(encode), SHARED(groups), SHARED(math), SHARED(order), SHARED(values), SHARED(walk), {"host/words.def", words_def, sizeof words_def},
 };
 const bp_vulkan_file *bp_vulkan_files(size_t *count) {
