@@ -1,5 +1,6 @@
 // Single operators on a Vulkan device beside llama.cpp's Vulkan backend (ggml), interleaved in one process: quantized products, softmax, rotary embedding.
 //   cc -O2 -std=gnu2x -IKernels/Vulkan/host/include -IGGML/include Tests/Peers/vulkan_ops.c Kernels/Vulkan/host/vulkan_calls.c -LGGML/lib -lggml-vulkan -lggml-base -ldl -lm -o build/vulkan_ops
+//   glslc --target-env=vulkan1.2 -fshader-stage=compute -IKernels/Vulkan Tests/Peers/vulkan_fma.comp -o build/vulkan_fma.spv    (the limit; without it none is shown)
 //   GGML_VK_VISIBLE_DEVICES=0 build/vulkan_ops Kernels/Vulkan [ROUNDS [matmul|softmax|rope]]
 // Times are the process's processor time, since a software driver works on this process's own threads and other programs may share the machine: milliseconds a
 // run, median (least … largest) of the rounds. Each pair of results is compared.
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static bp_vk_device *device;
 static ggml_backend_t peer;
@@ -69,7 +71,7 @@ static uint32_t constant(const uint32_t *code, size_t words, const char *name) {
 // `defines`: "NAME=number …".
 static Launch prepare(const char *shader, const char *defines, Block *block, uint32_t groups) {
   char path[512], list[256];
-  snprintf(path, sizeof path, "%s/%s.spv", folder, shader);
+  snprintf(path, sizeof path, strchr(shader, '/') ? "%2$s.spv" : "%1$s/%2$s.spv", folder, shader);
   FILE *file = fopen(path, "rb");
   if (!file) { perror(path); exit(1); }
   static uint32_t code[1 << 18];
@@ -213,6 +215,24 @@ static void rope(int64_t tokens, int64_t heads, int64_t width, int rounds) {
   ggml_free(c);
 }
 
+// What multiplications and additions in registers reach, in the median of `rounds`.
+static void limit(int rounds) {
+  if (access("build/vulkan_fma.spv", R_OK)) return;
+  const uint32_t groups = 64;
+  Block block = {};
+  bp_vk_memory y = allocate(groups * 8 * 4);
+  put_long(&block, (int64_t)y.address);
+  Launch own = prepare("build/vulkan_fma", "LOCAL=8", &block, groups);
+  double times[64];
+  for (int i = -1; i < rounds; i++) {
+    double t0 = now();
+    check(bp_vk_run(device, &own.commands, ~0ull), "vkQueueSubmit");
+    if (i >= 0) times[i] = now() - t0;
+  }
+  qsort(times, (size_t)rounds, sizeof *times, compare);
+  printf("limit of the driver's arithmetic: %.1f GFLOP/s\n", groups * 8 * 100000.0 * 16 * 2 / times[rounds / 2] * 1e-6);
+}
+
 int main(int count, char **arguments) {
   if (count < 2) { fprintf(stderr, "usage: vulkan_ops FOLDER-OF-SHADERS [ROUNDS [matmul|softmax|rope]]\n"); return 1; }
   folder = arguments[1];
@@ -228,6 +248,7 @@ int main(int count, char **arguments) {
   peer = ggml_backend_vk_init(0);
   if (!peer) { fprintf(stderr, "llama.cpp's Vulkan backend has no device\n"); return 1; }
   printf("%s, %d rounds | this project | llama.cpp | ratio | largest difference of the largest value\n", facts.name, rounds);
+  limit(rounds);
   const char *only = count > 3 ? arguments[3] : "";
   if (!*only || !strcmp(only, "matmul")) {
     product(GGML_TYPE_Q4_0, 11, 1, 2048, 2048, rounds);
