@@ -94,6 +94,17 @@ struct bp_vk_device {
   DEVICE_FUNCTIONS(MEMBER)
 };
 
+// VK_KHR_cooperative_matrix, which many systems' headers do not have yet.
+enum { MATRIX_FEATURES = 1000506000, MATRIX_PROPERTIES = 1000506001, MATRIX_FLOAT16 = 0, MATRIX_FLOAT32 = 1, MATRIX_SUBGROUP = 3 };
+typedef struct { VkStructureType sType; void *pNext; VkBool32 cooperativeMatrix, robustBufferAccess; } matrix_features;
+typedef struct {
+  VkStructureType sType;
+  void *pNext;
+  uint32_t m, n, k, a, b, c, result;
+  VkBool32 saturates;
+  uint32_t scope;
+} matrix_shape;
+
 // ---- instance ---------------------------------------------------------------------------------------------------------------
 
 static VkBool32 complaint(uint32_t severity, VkFlags types, const VkDebugUtilsMessengerCallbackDataEXT *data, void *context) {
@@ -169,6 +180,21 @@ static int has_extension(const VkExtensionProperties *list, uint32_t count, cons
   return 0;
 }
 
+// Whether 16 by 16 by 16 matrices of f16, summed in f32, are multiplied by a subgroup.
+static int has_matrices(const bp_vk_instance *i, VkPhysicalDevice d) {
+  VkResult (*list)(VkPhysicalDevice, uint32_t *, matrix_shape *) = (void *)i->find(i->handle, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
+  matrix_shape shapes[64] = {0};
+  uint32_t count = 64;
+  for (int k = 0; k < 64; k++) shapes[k].sType = (VkStructureType)MATRIX_PROPERTIES;
+  if (!list || list(d, &count, shapes) < 0) return 0;
+  for (uint32_t k = 0; k < count && k < 64; k++) {
+    const matrix_shape *s = &shapes[k];
+    if (s->m == 16 && s->n == 16 && s->k == 16 && s->a == MATRIX_FLOAT16 && s->b == MATRIX_FLOAT16 && s->c == MATRIX_FLOAT32 && s->result == MATRIX_FLOAT32 &&
+        s->scope == MATRIX_SUBGROUP) return 1;
+  }
+  return 0;
+}
+
 void bp_vk_describe(const bp_vk_instance *i, uint32_t index, bp_vk_facts *f) {
   VkPhysicalDevice d = i->devices[index];
   memset(f, 0, sizeof *f);
@@ -206,8 +232,9 @@ void bp_vk_describe(const bp_vk_instance *i, uint32_t index, bp_vk_facts *f) {
   memcpy(f->uuid, p11.deviceUUID, 16);
   f->subgroup_size = p11.subgroupSize, f->max_allocation = p11.maxMemoryAllocationSize, f->import_align = host.minImportedHostPointerAlignment;
 
-  VkPhysicalDeviceShaderIntegerDotProductFeatures f_dot = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES};
-  VkPhysicalDeviceVulkan12Features f12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = dot ? &f_dot : 0};
+  matrix_features f_matrix = {.sType = (VkStructureType)MATRIX_FEATURES};
+  VkPhysicalDeviceShaderIntegerDotProductFeatures f_dot = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES, .pNext = matrix ? &f_matrix : 0};
+  VkPhysicalDeviceVulkan12Features f12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = dot ? (void *)&f_dot : matrix ? (void *)&f_matrix : 0};
   VkPhysicalDeviceVulkan11Features f11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &f12};
   VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &f11};
   i->GetPhysicalDeviceFeatures2(d, &features);
@@ -217,7 +244,8 @@ void bp_vk_describe(const bp_vk_instance *i, uint32_t index, bp_vk_facts *f) {
     {f12.shaderFloat16, BP_VK_FLOAT16}, {f12.shaderInt8, BP_VK_INT8}, {features.features.shaderFloat64, BP_VK_FLOAT64},
     {p12.shaderSignedZeroInfNanPreserveFloat32, BP_VK_NAN_PRESERVED}, {p12.shaderDenormPreserveFloat32, BP_VK_SUBNORMALS_PRESERVED},
     {p11.subgroupSupportedOperations & 4 && p11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT, BP_VK_SUBGROUP_ARITHMETIC},
-    {f_dot.shaderIntegerDotProduct, BP_VK_INTEGER_DOT}, {(VkBool32)matrix, BP_VK_COOPERATIVE_MATRIX}, {(VkBool32)import, BP_VK_HOST_IMPORT},
+    {p11.subgroupSupportedOperations & 16 && p11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT, BP_VK_SUBGROUP_SHUFFLE},
+    {f_dot.shaderIntegerDotProduct, BP_VK_INTEGER_DOT}, {f_matrix.cooperativeMatrix && f12.vulkanMemoryModel && f12.shaderFloat16 && has_matrices(i, d), BP_VK_COOPERATIVE_MATRIX}, {(VkBool32)import, BP_VK_HOST_IMPORT},
     {(VkBool32)budget, BP_VK_BUDGET}, {f12.hostQueryReset, BP_VK_QUERY_RESET},
     {f12.uniformBufferStandardLayout, BP_VK_STANDARD_LAYOUT}};
   for (size_t k = 0; k < sizeof found / sizeof *found; k++) if (found[k].is) f->features |= found[k].bit;
@@ -260,12 +288,15 @@ VkResult bp_vk_device_open(bp_vk_instance *i, uint32_t index, const bp_vk_facts 
   uint32_t count = 0;
   if (has & BP_VK_HOST_IMPORT) extensions[count++] = "VK_EXT_external_memory_host";
   if (has & BP_VK_BUDGET) extensions[count++] = "VK_EXT_memory_budget";
+  if (has & BP_VK_COOPERATIVE_MATRIX) extensions[count++] = "VK_KHR_cooperative_matrix";
   if (has & BP_VK_INTEGER_DOT) extensions[count++] = "VK_KHR_shader_integer_dot_product";
   float priority = 1;
   VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = d->family, .queueCount = 1, .pQueuePriorities = &priority};
   VkPhysicalDeviceShaderIntegerDotProductFeatures dot = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES, .shaderIntegerDotProduct = 1};
+  matrix_features matrix = {.sType = (VkStructureType)MATRIX_FEATURES, .pNext = has & BP_VK_INTEGER_DOT ? &dot : 0, .cooperativeMatrix = 1};
   VkPhysicalDeviceVulkan12Features f12 = {
-    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = has & BP_VK_INTEGER_DOT ? &dot : 0, .bufferDeviceAddress = 1, .timelineSemaphore = 1, .uniformBufferStandardLayout = 1,
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = has & BP_VK_COOPERATIVE_MATRIX ? (void *)&matrix : has & BP_VK_INTEGER_DOT ? (void *)&dot : 0,
+    .vulkanMemoryModel = (has & BP_VK_COOPERATIVE_MATRIX) != 0, .bufferDeviceAddress = 1, .timelineSemaphore = 1, .uniformBufferStandardLayout = 1,
     .storageBuffer8BitAccess = (has & BP_VK_STORAGE8) != 0, .shaderFloat16 = (has & BP_VK_FLOAT16) != 0, .shaderInt8 = (has & BP_VK_INT8) != 0};
   VkPhysicalDeviceVulkan11Features f11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &f12, .storageBuffer16BitAccess = (has & BP_VK_STORAGE16) != 0};
   VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &f11};
@@ -413,11 +444,7 @@ VkResult bp_vk_commands_create(bp_vk_device *d, const bp_vk_memory *blocks, int 
     VkQueryPoolCreateInfo queries = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP, .queryCount = 2};
     status = d->CreateQueryPool(d->handle, &queries, 0, &c->queries);
   }
-  if (status >= 0) {
-    VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO, .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
-    VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
-    status = d->CreateSemaphore(d->handle, &semaphore, 0, &c->done);
-  }
+  if (status >= 0) status = bp_vk_timeline(d, &c->done);
   if (status < 0) bp_vk_commands_destroy(d, c);
   return note(d, status);
 }
@@ -443,6 +470,7 @@ VkResult bp_vk_begin(bp_vk_device *d, bp_vk_commands *c) {
     d->CmdResetQueryPool(c->buffer, c->queries, 0, 2);
     d->CmdWriteTimestamp(c->buffer, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, c->queries, 0);
   }
+  bp_vk_barrier(d, c); // of a submission's commands, what follows sees what was written before
   return VK_SUCCESS;
 }
 
@@ -470,17 +498,38 @@ VkResult bp_vk_end(bp_vk_device *d, bp_vk_commands *c) {
   return note(d, d->EndCommandBuffer(c->buffer));
 }
 
-VkResult bp_vk_run(bp_vk_device *d, bp_vk_commands *c, uint64_t timeout_ns) {
-  uint64_t value = ++c->runs;
-  VkTimelineSemaphoreSubmitInfo timeline = {.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO, .signalSemaphoreValueCount = 1, .pSignalSemaphoreValues = &value};
+VkResult bp_vk_timeline(bp_vk_device *d, VkSemaphore *out) {
+  VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO, .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
+  VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
+  return note(d, d->CreateSemaphore(d->handle, &semaphore, 0, out));
+}
+void bp_vk_timeline_destroy(bp_vk_device *d, VkSemaphore semaphore) { d->DestroySemaphore(d->handle, semaphore, 0); }
+
+VkResult bp_vk_submit(bp_vk_device *d, const VkCommandBuffer *buffers, uint32_t count, const VkSemaphore *waits, const uint64_t *values, uint32_t wait_count,
+                      VkSemaphore signal, uint64_t value) {
+  VkFlags stages[64];
+  if (wait_count > 64) return VK_ERROR_TOO_MANY_OBJECTS;
+  for (uint32_t i = 0; i < wait_count; i++) stages[i] = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
+  VkTimelineSemaphoreSubmitInfo timeline = {
+    .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO, .waitSemaphoreValueCount = wait_count, .pWaitSemaphoreValues = values,
+    .signalSemaphoreValueCount = 1, .pSignalSemaphoreValues = &value};
   VkSubmitInfo info = {
-    .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .pNext = &timeline, .commandBufferCount = 1, .pCommandBuffers = &c->buffer, .signalSemaphoreCount = 1, .pSignalSemaphores = &c->done};
+    .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .pNext = &timeline, .waitSemaphoreCount = wait_count, .pWaitSemaphores = waits, .pWaitDstStageMask = stages,
+    .commandBufferCount = count, .pCommandBuffers = buffers, .signalSemaphoreCount = 1, .pSignalSemaphores = &signal};
   pthread_mutex_lock(&d->submits);
   VkResult status = d->QueueSubmit(d->queue, 1, &info, 0);
   pthread_mutex_unlock(&d->submits);
-  if (status < 0) return note(d, status);
-  VkSemaphoreWaitInfo wait = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO, .semaphoreCount = 1, .pSemaphores = &c->done, .pValues = &value};
+  return note(d, status);
+}
+
+VkResult bp_vk_wait(bp_vk_device *d, VkSemaphore semaphore, uint64_t value, uint64_t timeout_ns) {
+  VkSemaphoreWaitInfo wait = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO, .semaphoreCount = 1, .pSemaphores = &semaphore, .pValues = &value};
   return note(d, d->WaitSemaphores(d->handle, &wait, timeout_ns));
+}
+
+VkResult bp_vk_run(bp_vk_device *d, bp_vk_commands *c, uint64_t timeout_ns) {
+  VkResult status = bp_vk_submit(d, &c->buffer, 1, 0, 0, 0, c->done, ++c->runs);
+  return status < 0 ? status : bp_vk_wait(d, c->done, c->runs, timeout_ns);
 }
 
 VkResult bp_vk_times(bp_vk_device *d, bp_vk_commands *c, uint64_t ticks[2]) {
