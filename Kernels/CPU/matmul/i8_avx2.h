@@ -49,6 +49,9 @@ I8_FN vf i8_spread(int lanes, const float *p) {
   return _mm256_permutevar_ps(_mm256_castpd_ps(_mm256_set1_pd(pair)), _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
 }
 
+I8_FN int i8_spreads(int code) { (void)code; return 0; }
+I8_FN void i8_spread_heads(int code, const uint8_t *b, vf *scale, vf *least) { (void)code, (void)b, (void)scale, (void)least; }
+
 I8_FN __m256i i8_two(const uint8_t *p, int64_t stride) { // 16 bytes from each of two blocks
   return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)p)), _mm_loadu_si128((const __m128i *)(p + stride)), 1);
 }

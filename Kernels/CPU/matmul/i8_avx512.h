@@ -27,6 +27,23 @@ I8_FN vf i8_spread(int lanes, const float *p) {
   return _mm512_permutevar_ps(_mm512_castpd_ps(_mm512_set1_pd(pair)), _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
 }
 
+// Blocks of 18 to 24 bytes: words of four of them, 96 bytes at most, are gathered from two registers.
+I8_FN int i8_spreads(int code) { return i8_is_split(code) && code != I8_Q8_0 && code != I8_MXFP4; }
+// Words at byte `first` of each of the four, `count` of them one after the other or one of them again and again.
+I8_FN __m512i i8_words(int code, const uint8_t *b, int first, int count, int again) {
+  const int bytes = i8_block_bytes(code), rest = 4 * bytes - 64; // where the second register begins
+  short at[32];
+  for (int i = 0; i < 32; i++) {
+    int byte = i / count % 4 * bytes + first + (again ? 0 : 2 * (i % count));
+    at[i] = (short)(byte < 64 ? byte / 2 : 32 + (byte - rest) / 2);
+  }
+  return _mm512_permutex2var_epi16(_mm512_loadu_si512(b), _mm512_loadu_si512(at), _mm512_loadu_si512(b + rest));
+}
+I8_FN void i8_spread_heads(int code, const uint8_t *b, vf *scale, vf *least) {
+  *scale = _mm512_cvtph_ps(_mm512_castsi512_si256(i8_words(code, b, 0, 4, 1)));
+  if (i8_has_minimum(code)) *least = _mm512_cvtph_ps(_mm512_castsi512_si256(i8_words(code, b, 2, 4, 1)));
+}
+
 I8_FN __m512i i8_four(const uint8_t *p, int64_t stride) { // 16 bytes from each of four blocks
   __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)p)), _mm_loadu_si128((const __m128i *)(p + stride)), 1);
   __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(p + 2 * stride))), _mm_loadu_si128((const __m128i *)(p + 3 * stride)), 1);
@@ -47,7 +64,7 @@ I8_FN void i8_codes(int code, const uint8_t *b, int part, vi q[I8_REGISTERS]) {
   const int bytes = i8_block_bytes(code);
   switch (code) {
   case I8_Q4_0: case I8_Q4_1: case I8_IQ4_NL: case I8_MXFP4: case I8_Q5_0: case I8_Q5_1: {
-    __m512i x = i8_four(b + bytes - 16, bytes);
+    __m512i x = code == I8_MXFP4 ? i8_four(b + bytes - 16, bytes) : i8_words(code, b, bytes - 16, 8, 0);
     q[0] = _mm512_and_si512(x, nibble);
     q[1] = _mm512_and_si512(_mm512_srli_epi16(x, 4), nibble);
     if (code == I8_IQ4_NL || code == I8_MXFP4) {
@@ -55,10 +72,8 @@ I8_FN void i8_codes(int code, const uint8_t *b, int part, vi q[I8_REGISTERS]) {
       for (int i = 0; i < 2; i++) q[i] = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), q[i]);
     }
     if (code == I8_Q5_0 || code == I8_Q5_1) {
-      uint32_t high[4];
-      for (int i = 0; i < 4; i++) memcpy(&high[i], b + i * bytes + bytes - 20, 4);
-      uint64_t low = (uint64_t)(high[0] & 0xffff) | (uint64_t)(high[1] & 0xffff) << 16 | (uint64_t)(high[2] & 0xffff) << 32 | (uint64_t)(high[3] & 0xffff) << 48;
-      uint64_t up = (uint64_t)(high[0] >> 16) | (uint64_t)(high[1] >> 16) << 16 | (uint64_t)(high[2] >> 16) << 32 | (uint64_t)(high[3] >> 16) << 48;
+      uint64_t low = (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(i8_words(code, b, bytes - 20, 1, 0)));
+      uint64_t up = (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(i8_words(code, b, bytes - 18, 1, 0)));
       q[0] = _mm512_mask_add_epi8(q[0], low, q[0], _mm512_set1_epi8(16));
       q[1] = _mm512_mask_add_epi8(q[1], up, q[1], _mm512_set1_epi8(16));
     }

@@ -37,6 +37,7 @@ static inline int i8_step_bytes(int code) { return i8_block_bytes(code) * (i8_is
 // Elements that share a scale.
 static inline int i8_sub(int code) { return code == I8_Q2_K || code == I8_Q3_K || code == I8_Q6_K ? 16 : 32; }
 static inline int i8_has_minimum(int code) { return code == I8_Q4_1 || code == I8_Q5_1 || code == I8_Q2_K || code == I8_Q4_K || code == I8_Q5_K; }
+static inline int i8_has_block_minima(int code) { return i8_has_minimum(code) && !i8_is_split(code); }
 // What the unpacked, unsigned number of a zero is.
 static inline int i8_offset(int code) {
   static const uint8_t offset[I8_CODES] = {8, 0, 16, 0, 128, 127, 12, 0, 4, 0, 0, 32, 1};

@@ -13,6 +13,7 @@ enum {
 // One step of one column, for `rows` rows whose groups lie row_bytes apart.
 I8_FN void i8_dot_step(int code, int rows, const uint8_t *b, const char *a, int64_t row_bytes, vf *acc) {
   const int lanes = i8_lanes(code), sets = i8_group_lanes(code) / LANES, split = i8_is_split(code), minimum = i8_has_minimum(code);
+  const int per_set = LANES / lanes, minima = i8_step(code) / i8_sub(code);
   float scales[32];
   i8_scales(code, b, scales);
 #pragma clang loop unroll(full)
@@ -22,8 +23,13 @@ I8_FN void i8_dot_step(int code, int rows, const uint8_t *b, const char *a, int6
     const char *group = a + part * i8_dot_bytes(code);
 #pragma clang loop unroll(full)
     for (int s = 0; s < sets; s++) {
-      const float *own = scales + (part * sets + s) * (LANES / lanes);
-      vf scale = i8_spread(lanes, own), least = minimum ? i8_spread(lanes, own + 16) : v_zero();
+      vf scale, least = v_zero();
+      if (i8_spreads(code)) {
+        i8_spread_heads(code, b, &scale, &least);
+      } else {
+        scale = i8_spread(lanes, scales + (part * sets + s) * per_set);
+        if (minimum && split) least = i8_spread(lanes, scales + 16 + s * per_set);
+      }
       for (int m = 0; m < rows; m++) {
         const char *row = group + m * row_bytes, *correction = row + I8_GROUP + s * I8_WIDTH;
         vi zero = minimum || i8_zero_of(code) == 0 ? i8_set(0) : i8_load(correction), sum = i8_begin(zero);
@@ -31,10 +37,16 @@ I8_FN void i8_dot_step(int code, int rows, const uint8_t *b, const char *a, int6
         if (split) sum = i8_dot(code, sum, q[s + sets], i8_load(row + (s + sets) * I8_WIDTH));
         vf whole = i8_float(i8_end(code, sum, zero));
         acc[m] = v_fma(whole, v_mul(scale, v_load((const float *)(correction + 4 * i8_group_lanes(code)))), acc[m]);
-        if (minimum) acc[m] = v_fma(least, v_load((const float *)correction), acc[m]);
+        if (minimum && split) acc[m] = v_fma(least, v_load((const float *)correction), acc[m]);
       }
     }
   }
+  if (minimum && !split)
+    for (int i = 0; i < minima; i += LANES) {
+      vf least = v_load_some(BP_CODE_F32, scales + 16 + i, minima - i);
+      for (int m = 0; m < rows; m++)
+        acc[m] = v_fma(least, v_load_some(BP_CODE_F32, (const float *)(a + m * row_bytes + I8_GROUP) + i, minima - i), acc[m]);
+    }
 }
 
 // sums[c][m] = row m of a times column c, for `columns` (4 or 2) columns; k is whole blocks.
@@ -44,12 +56,14 @@ I8_FN void i8_dots(int code, int columns, int rows, const uint8_t *const w[4], c
   for (int c = 0; c < columns; c++)
     for (int m = 0; m < rows; m++) acc[c][m] = v_zero();
   int64_t at = 0, i = 0;
-  for (; at + step <= k; at += step, i += bytes, a += step / I8_GROUP * i8_dot_bytes(code))
+  for (; at + step <= k; at += step, i += bytes, a += step / I8_GROUP * i8_dot_bytes(code)) {
+#pragma clang loop unroll(full)
     for (int c = 0; c < columns; c++) {
       for (int ahead = 0; ahead < bytes; ahead += 64) __builtin_prefetch(w[c] + i + I8_AHEAD + ahead);
       i8_dot_step(code, rows, w[c] + i, a, row_bytes, acc[c]);
     }
-  if (at < k) // blocks of 32 that are no whole group
+  }
+  if (i8_is_split(code) && at < k) // blocks of 32 that are no whole group
     for (int c = 0; c < columns; c++) {
       uint8_t rest[4 * 34] = {0};
       memcpy(rest, w[c] + i, (size_t)((k - at) / I8_UNIT * i8_block_bytes(code)));

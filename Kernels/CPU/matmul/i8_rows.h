@@ -5,7 +5,7 @@
 // a scale of the weights, those of all rows together.
 //
 // Corrections   formats with an offset: minus offset times the sum of the numbers, an integer; formats with a minimum: that sum times
-//               the scale, a float.
+//               the scale, a float. For dots with blocks of 256 that have minima those of a block, one for each, stand in its first group.
 // Powers of 2   rows whose largest element is beyond 2^±100 are multiplied by 2^∓100 first, `factor` undoes it: neither scales nor
 //               corrections leave the normal numbers of f32.
 // Not finite    a unit with such an element has NaN for a scale.
@@ -72,29 +72,40 @@ static inline void i8_correction(int code, int zero, int32_t sum, float scale, c
   memcpy(to, i8_has_minimum(code) ? (const void *)&part : (const void *)&whole, 4);
 }
 
-static inline void i8_store_dot(int code, int zero, const i8_group *g, char *to) {
-  int lanes = i8_group_lanes(code);
+// Sum of the numbers that share scale `part` of the weights.
+static inline int32_t i8_part_sum(int code, const i8_group *g, int part) {
+  int each = i8_sub(code) / 4;
+  int32_t sum = 0;
+  for (int i = 0; i < each; i++) sum += g->sums[part * each + i];
+  return sum;
+}
+static inline float i8_part_scale(int code, const i8_group *g, int part) { return g->scale[part * i8_sub(code) / I8_UNIT]; }
+
+// Group `index` of a row.
+static inline void i8_store_dot(int code, int zero, const i8_group *g, int64_t index, char *to) {
+  int lanes = i8_group_lanes(code), parts = I8_GROUP / i8_sub(code);
   for (int c = 0; c < 8; c++) memcpy(to + 4 * i8_chunk_at(code, c), g->q + 16 * c, 16);
   char *corrections = to + I8_GROUP, *scales = corrections + 4 * lanes;
   for (int i = 0; i < lanes; i++) {
     int unit = lanes == 16 ? i / 4 : i / 8;
     int32_t sum = lanes == 16 ? g->sums[8 * unit + i % 4] + g->sums[8 * unit + 4 + i % 4] : g->sums[i];
-    i8_correction(code, zero, sum, g->scale[unit], corrections + 4 * i);
+    if (!i8_has_block_minima(code)) i8_correction(code, zero, sum, g->scale[unit], corrections + 4 * i);
     memcpy(scales + 4 * i, &g->scale[unit], 4);
   }
+  if (!i8_has_block_minima(code)) return;
+  if (index % 2) corrections += 4 * parts - i8_dot_bytes(code);
+  for (int p = 0; p < parts; p++) i8_correction(code, zero, i8_part_sum(code, g, p), i8_part_scale(code, g, p), corrections + 4 * p);
 }
 
 // Row r of a strip.
 static inline void i8_store_strip(int code, int zero, const i8_group *g, int64_t rows, int64_t r, char *to) {
-  int parts = I8_GROUP / i8_sub(code), each = i8_sub(code) / 4;
+  int parts = I8_GROUP / i8_sub(code);
   for (int c = 0; c < 8; c++)
     for (int i = 0; i < 4; i++) memcpy(to + 4 * ((i8_chunk_at(code, c) + i) * rows + r), g->q + 16 * c + 4 * i, 4);
   char *corrections = to + I8_GROUP * rows, *scales = corrections + 4 * rows * parts;
   for (int p = 0; p < parts; p++) {
-    int32_t sum = 0;
-    for (int i = 0; i < each; i++) sum += g->sums[p * each + i];
-    float scale = g->scale[p * i8_sub(code) / I8_UNIT];
-    i8_correction(code, zero, sum, scale, corrections + 4 * (p * rows + r));
+    float scale = i8_part_scale(code, g, p);
+    i8_correction(code, zero, i8_part_sum(code, g, p), scale, corrections + 4 * (p * rows + r));
     memcpy(scales + 4 * (p * rows + r), &scale, 4);
   }
 }

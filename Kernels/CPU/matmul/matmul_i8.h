@@ -73,7 +73,7 @@ static void i8_round(const bp_cpu_call *c, const bp_matmul *p, const i8_cut *t, 
       for (int64_t g = 0; g < t->groups; g++) {
         i8_group group;
         i8_quantise(row, g * I8_GROUP, p->k, factor, &group);
-        if (t->dots) i8_store_dot(t->code, zero, &group, to + g * i8_dot_bytes(t->code));
+        if (t->dots) i8_store_dot(t->code, zero, &group, g, to + g * i8_dot_bytes(t->code));
         else i8_store_strip(t->code, zero, &group, I8_STRIP, m - first, to + g * i8_strip_bytes(t->code, I8_STRIP));
       }
     }
