@@ -15,7 +15,7 @@ struct MachineLimits {
   /// Takes some five seconds.
   static func measure(threads: Int) -> MachineLimits {
     var rates: [(String, Int, Double)] = [], reads: [(Int, Double)] = []
-    for kind in 0..<Int(BP_LIMIT_KINDS.rawValue) {
+    for kind in 0..<Int(BP_LIMIT_KINDS) {
       let rate = bp_limit_rate(Int32(kind), Int32(threads), 0.3)
       if rate > 0 { rates.append((String(cString: bp_limit_name(Int32(kind))), kind, rate)) }
     }
@@ -28,8 +28,9 @@ struct MachineLimits {
 
   /// The fastest of f32, or of 8-bit products where there are such.
   func rate(int8: Bool) -> Double {
-    let wanted = rates.filter { ($0.kind == Int(BP_LIMIT_INT8_256.rawValue) || $0.kind == Int(BP_LIMIT_INT8_512.rawValue)) == int8 && $0.kind != Int(BP_LIMIT_BF16_512.rawValue) }
-    return wanted.map(\.rate).max() ?? rates.map(\.rate).max() ?? 0
+    let eight = [Int(BP_LIMIT_INT8_256), Int(BP_LIMIT_INT8_512)], others = eight + [Int(BP_LIMIT_BF16_512)]
+    let wanted = rates.filter { rate in int8 ? eight.contains(rate.kind) : !others.contains(rate.kind) }
+    return wanted.map { $0.rate }.max() ?? rates.map { $0.rate }.max() ?? 0
   }
 
   /// Of reading so many bytes again and again: between two footprints that were measured, in proportion.
@@ -135,15 +136,23 @@ struct BenchResult {
      "bytes": bytes, "share_of_limit": share, "peers": peers, "missing_peers": missing]
   }
 
-  static func printHeader(_ peers: [String]) {
-    print(pad("", 44) + padLeft("median us", 11) + padLeft("spread", 20) + padLeft("GFLOP/s", 10) + padLeft("GB/s", 8) + padLeft("of limit", 10)
-      + peers.map { padLeft($0, 14) }.joined())
+  private static let widths = [11, 20, 10, 8, 10]
+
+  /// One line of the table: the name, then columns from the right.
+  private static func line(_ name: String, _ columns: [String], _ ratios: [String]) -> String {
+    var line = pad(name, 44)
+    for (text, width) in zip(columns, widths) { line += padLeft(text, width) }
+    for text in ratios { line += padLeft(text, 14) }
+    return line
   }
+  static func printHeader(_ peers: [String]) { Swift.print(line("", ["median us", "spread", "GFLOP/s", "GB/s", "of limit"], peers)) }
+
   func print(_ peerNames: [String]) {
+    let median = microseconds["median"]!
     let spread = "\(Terminal.rounded(microseconds["minimum"]!, 1)) … \(Terminal.rounded(microseconds["maximum"]!, 1))"
-    let ratios = peerNames.map { name in padLeft(peers[name].map { Terminal.rounded($0 / microseconds["median"]!, 2) + "x" } ?? "–", 14) }.joined()
-    Swift.print(pad(work.name, 44) + padLeft(Terminal.rounded(microseconds["median"]!, 1), 11) + padLeft(spread, 20)
-      + padLeft(work.operations > 0 ? Terminal.rounded(gigaops, 1) : "–", 10) + padLeft(Terminal.rounded(gigabytes, 1), 8)
-      + padLeft(Terminal.rounded(100 * share, 0) + " %", 10) + ratios)
+    let rate = work.operations > 0 ? Terminal.rounded(gigaops, 1) : "–"
+    let ratios = peerNames.map { name in peers[name].map { Terminal.rounded($0 / median, 2) + "x" } ?? "–" }
+    let columns = [Terminal.rounded(median, 1), spread, rate, Terminal.rounded(gigabytes, 1), Terminal.rounded(100 * share, 0) + " %"]
+    Swift.print(BenchResult.line(work.name, columns, ratios))
   }
 }

@@ -8,11 +8,7 @@ enum Roofline {
   private static let (left, right, bottom, top) = (-1.5, 3.5, -0.5, 4.0)
 
   static func page(_ results: [BenchResult], _ limits: MachineLimits, device: String) -> String {
-    let rows = results.map { r in
-      "<tr><td>\(escape(r.work.name))<td>\(Terminal.rounded(r.microseconds["median"]!, 1))<td>\(Terminal.rounded(r.microseconds["minimum"]!, 1)) … \(Terminal.rounded(r.microseconds["maximum"]!, 1))"
-        + "<td>\(r.work.operations > 0 ? Terminal.rounded(r.gigaops, 1) : "")<td>\(Terminal.rounded(r.gigabytes, 1))<td>\(Terminal.rounded(100 * r.share, 0)) %"
-        + "<td>" + r.peers.sorted { $0.key < $1.key }.map { "\(escape($0.key)) \(Terminal.rounded($0.value / r.microseconds["median"]!, 2))×" }.joined(separator: ", ")
-    }
+    let rows = results.map(row)
     return """
       <!doctype html><meta charset="utf-8"><title>Backplane: operators</title>
       <style>body{font:15px sans-serif;margin:2em;max-width:60em}td,th{text-align:right;padding:.15em .7em}td:first-child,th:first-child{text-align:left}</style>
@@ -24,6 +20,16 @@ enum Roofline {
       <p>The limit is the longer of the time that arithmetic alone and that reading every byte once would take, as measured on this machine.</p>
 
       """
+  }
+
+  private static func row(_ r: BenchResult) -> String {
+    let median = r.microseconds["median"]!
+    let peers = r.peers.sorted { $0.key < $1.key }.map { "\(escape($0.key)) \(Terminal.rounded($0.value / median, 2))×" }
+    let cells: [String] = [
+      escape(r.work.name), Terminal.rounded(median, 1), "\(Terminal.rounded(r.microseconds["minimum"]!, 1)) … \(Terminal.rounded(r.microseconds["maximum"]!, 1))",
+      r.work.operations > 0 ? Terminal.rounded(r.gigaops, 1) : "", Terminal.rounded(r.gigabytes, 1), Terminal.rounded(100 * r.share, 0) + " %", peers.joined(separator: ", "),
+    ]
+    return "<tr>" + cells.map { "<td>" + $0 }.joined()
   }
 
   static func picture(_ results: [BenchResult], _ limits: MachineLimits) -> String {
@@ -46,7 +52,8 @@ enum Roofline {
       parts.append("<path d='M\(number(width / 2)) \(number(y(rate.rate)))H\(number(width - 10))' stroke='#888' stroke-dasharray='5 3'/>" + text(width - 12, y(rate.rate) - 4, escape(rate.name), "end"))
     }
     for r in results where r.work.operations > 0 {
-      parts.append("<circle cx='\(number(x(r.work.operations / Double(r.bytes))))' cy='\(number(y(r.gigaops)))' r='4' fill='\(r.work.op == "matmul" ? "#06c" : "#c40")'><title>\(escape(r.work.name))</title></circle>")
+      let colour = r.work.op == "matmul" ? "#06c" : "#c40"
+      parts.append("<circle cx='\(number(x(r.work.operations / Double(r.bytes))))' cy='\(number(y(r.gigaops)))' r='4' fill='\(colour)'><title>\(escape(r.work.name))</title></circle>")
     }
     return "<svg viewBox='0 0 \(number(width)) \(number(height))' width='\(number(width))' font-family='sans-serif' font-size='12'>\(parts.joined(separator: "\n"))</svg>"
   }
