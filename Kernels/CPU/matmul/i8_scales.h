@@ -22,6 +22,14 @@ I8_FN __m128i i8_heads(int code, const uint8_t *b) {
   return _mm_insert_epi32(_mm_insert_epi32(_mm_insert_epi32(_mm_cvtsi32_si128(head[0]), head[1], 1), head[2], 2), head[3], 3);
 }
 
+// The largest scales of mxfp4 make numbers that f32 does not have: the scale of a block with such is infinite.
+static __attribute__((noinline)) void i8_overflow(const uint8_t *b, float scales[4]) {
+  for (int i = 0; i < 4; i++)
+    for (int j = 0; j < 16; j++)
+      for (int h = 0; h < 8; h += 4)
+        if (!(fabsf((float)bp_mxfp4_codebook[b[17 * i + 1 + j] >> h & 15] * scales[i]) < INFINITY)) scales[i] = INFINITY;
+}
+
 I8_FN void i8_scales(int code, const uint8_t *b, float scales[32]) {
   const __m128i nibble = _mm_set1_epi8(15);
   switch (code) {
@@ -29,6 +37,7 @@ I8_FN void i8_scales(int code, const uint8_t *b, float scales[32]) {
     __m128i e = _mm_and_si128(i8_heads(code, b), _mm_set1_epi32(255));
     __m128i small = _mm_sllv_epi32(_mm_set1_epi32(0x00200000), e), normal = _mm_slli_epi32(_mm_sub_epi32(e, _mm_set1_epi32(1)), 23);
     _mm_storeu_ps(scales, _mm_castsi128_ps(_mm_blendv_epi8(normal, small, _mm_cmplt_epi32(e, _mm_set1_epi32(2)))));
+    if (_mm_movemask_epi8(_mm_cmpgt_epi32(e, _mm_set1_epi32(252)))) i8_overflow(b, scales);
     return;
   }
   case I8_Q2_K: {
