@@ -84,7 +84,7 @@ let package = Package(
     tests("BackplaneCoreTests", ["BackplaneCore", "BackplaneABI"]),
     tests("BackplaneGeneratorTests", ["BackplaneGenerator", "BackplaneCore"]),
     tests("BackplaneKernelKitTests", ["BackplaneKernelKit", "BackplanePluginKit", "BackplaneCore", "BackplaneABI"]),
-    tests("BackplaneOpenCLTests", ["BackplaneConformance", "BackplaneRuntime", "BackplaneRegistry"]),  // opens the plugin with dlopen
+    tests("BackplaneOpenCLTests", ["BackplaneConformance", "BackplaneRuntime", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // opens the plugin with dlopen
     tests("BackplanePlannerTests", ["BackplanePlanner"]),
     tests("BackplaneCPUTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // opens the plugin with dlopen: it links nothing of it
     tests("BackplaneReferenceTests", ["BackplaneReference", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
