@@ -64,13 +64,14 @@ let package = Package(
     fast("BackplaneReference", path: "Sources/BackplaneReference", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     host("BackplaneONNX", ["BackplaneSpecs", "BackplaneCore"]),
     host("BackplaneConformance", ["BackplaneONNX", "BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    .target(name: "BackplaneLimits", path: "Sources/BackplaneLimits"),  // measures the machine, for `backplane bench`
     .target(name: "BackplaneTemplates", path: "Sources/BackplaneTemplates"),  // Plugins/Template*, embedded
     fast("BackplanePluginKit", path: "Sources/BackplanePluginKit", ["BackplaneABI", "BackplanePlanner"]),
     fast("BackplaneKernelKit", path: "Sources/BackplaneKernelKit", ["BackplanePluginKit", "BackplaneCore", "BackplaneABI"]),
     .target(name: "SQLiteLibrary", path: "Sources/SQLiteLibrary", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),  // found at run time
     host("BackplaneTuner", ["SQLiteLibrary", "BackplaneConformance", "BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     .executableTarget(name: "backplane-cli",
-      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneTuner", "BackplaneGenerator", "BackplaneTemplates"], path: "Sources/backplane-cli",
+      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneTuner", "BackplaneGenerator", "BackplaneTemplates", "BackplaneLimits"], path: "Sources/backplane-cli",
       swiftSettings: strict),
     .executableTarget(name: "backplane-probe", dependencies: ["BackplaneRegistry"], path: "Sources/backplane-probe", swiftSettings: strict),
     // Device code and the plugins around it.

@@ -21,7 +21,7 @@ private let allowed: [String: Set<String>] = [
   "Sources/BackplaneGenerator": ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"],
   "Sources/BackplanePluginKit": ["BackplaneABI", "BackplanePlanner"],
   "Sources/BackplaneKernelKit": ["BackplanePluginKit", "BackplaneCore", "BackplaneABI"],
-  "Sources/backplane-cli": ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneTuner", "BackplaneGenerator", "BackplaneTemplates"],
+  "Sources/backplane-cli": ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneTuner", "BackplaneGenerator", "BackplaneTemplates", "BackplaneLimits"],
   "Sources/backplane-probe": ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"],
   "Plugins/TemplateSwift": ["BackplaneABI"],
   "Plugins/CPU": ["CPUKernels", "BackplanePluginKit", "BackplaneABI"],
@@ -57,7 +57,7 @@ private func imports(of file: URL) throws -> [String] {
     let sources = files(below: folder, ending: ["swift"])
     #expect(!sources.isEmpty, "\(folder) has no sources: is the table of this test stale?")
     let devices = ["SQLiteLibrary", "CPUKernels", "OpenCLKernels", "VulkanKernels", "NPUStubEngine", "BackplaneCPU", "BackplaneOpenCL", "BackplaneVulkan", "BackplaneTemplates",
-                   "BackplaneCHeader"]
+                   "BackplaneCHeader", "BackplaneLimits"]
     let ours = Set(allowed.keys.map { String($0.split(separator: "/")[1]) }).union(devices).union(["BackplaneABI"])
     for source in sources {
       for module in try imports(of: source) where ours.contains(module) {

@@ -30,15 +30,17 @@ import _TestSupport
   }
 
   /// Runs an operator on the plugin, all outputs wanted, and judges each of them.
-  private func judge(_ device: TestDevice, _ op: String, _ inputs: [Value?], _ attributes: [Attribute] = [],
+  /// In strict numerics, or in standard ones where something is declared.
+  private func judge(_ device: TestDevice, _ op: String, _ inputs: [Value?], _ attributes: [Attribute] = [], declared: Declared = .nothing,
                      _ location: SourceLocation = #_sourceLocation) throws {
     let spec = try #require(OperatorSpec.named(op))
     let all = inputs + [Value?](repeating: nil, count: max(0, spec.inputs.count - inputs.count))
     let resolution = try spec.resolve(
       inputs: all.map { $0.map { TensorDescription(name: "t", format: $0.format, shape: Shape($0.shape), role: .input) } }, attributes: attributes)
-    let results = try device.run(op, all, resolution.attributes, to: resolution.outputs.map { ($0.format, $0.shape.fixedExtents!) })
+    let results = try device.run(op, all, resolution.attributes, to: resolution.outputs.map { ($0.format, $0.shape.fixedExtents!) },
+                                 numerics: declared == .nothing ? .strict : .standard)
     try withViews(all) { views in
-      let expected = try ReferenceInterpreter().evaluate(op, views, attributes)
+      let expected = try ReferenceInterpreter().evaluate(op, views, attributes, declared: declared)
       for (name, (actual, expected)) in zip(spec.outputs.map(\.name), zip(results, expected)) {
         let judgement = actual.bytes.withUnsafeBytes { Judge.compare(expected: expected!, actual: $0) }
         #expect(judgement.passed, "\(op) \(name) of \(all.map { $0.map { "\($0.format)\($0.shape)" } ?? "-" }) \(attributes): \(judgement)", sourceLocation: location)
@@ -236,7 +238,10 @@ import _TestSupport
       for (m, n, k) in [(1, 9, 64), (5, 33, 96), (40, 17, 32)] {
         try judge(device, "norm_matmul", [random.value(format, [m, k]), random.value(.f32, [k]), random.value(format, [n, k]), random.value(.f32, [n])], [string("activation", "silu")])
         let blocks = try device.run("dynamic_quantize", [random.value(.f32, [n, k])], [string("to", "q8_0")], to: [(.q8_0, [n, k])])[0]
-        try judge(device, "norm_matmul", [random.value(format, [2, m, k]), nil, blocks], [float("weight_offset", 1)])
+        let x = random.value(format, [2, m, k])
+        for declared in [Declared.nothing, Declared(activationBlock: 32)] {
+          try judge(device, "norm_matmul", [x, nil, blocks], [float("weight_offset", 1)], declared: declared)
+        }
       }
     }
   }

@@ -64,8 +64,9 @@ func single(_ op: String, _ inputs: [(ElementFormat, [Int])?], _ attributes: [At
 
 extension TestDevice {
   /// Runs one operator; outputs are filled with 0xff first.
-  func run(_ op: String, _ inputs: [Value?], _ attributes: [Attribute] = [], to outputs: [(ElementFormat, [Int])]) throws -> [Value] {
-    let graph = single(op, inputs.map { $0.map { ($0.format, $0.shape) } }, attributes, to: outputs)
+  func run(_ op: String, _ inputs: [Value?], _ attributes: [Attribute] = [], to outputs: [(ElementFormat, [Int])],
+           numerics: Numerics = .standard) throws -> [Value] {
+    let graph = single(op, inputs.map { $0.map { ($0.format, $0.shape) } }, attributes, to: outputs, numerics: numerics)
     let program = try TestProgram(self, graph)
     let given = try inputs.compactMap { $0 }.map { value in
       let buffer = try self.buffer(bytes: value.bytes.count)

@@ -1,7 +1,7 @@
 // attention with AVX2; see attention_vector.h.
 #include "problem.h"
 #if defined(__x86_64__)
-#include "../shared/lanes_avx2.h"
+#include "../shared/blocks_avx2.h"
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,bmi,bmi2"))), apply_to = function)
 #include "attention_vector.h"
 #pragma clang attribute pop

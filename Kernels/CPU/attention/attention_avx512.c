@@ -1,7 +1,7 @@
 // attention with AVX-512; see attention_vector.h.
 #include "problem.h"
 #if defined(__x86_64__)
-#include "../shared/lanes_avx512.h"
+#include "../shared/blocks_avx512.h"
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi,bmi2"))), apply_to = function)
 #include "attention_vector.h"
 #pragma clang attribute pop

@@ -1,7 +1,7 @@
 // attention with NEON; see attention_vector.h.
 #include "problem.h"
 #if defined(__aarch64__)
-#include "../shared/lanes_neon.h"
+#include "../shared/blocks_neon.h"
 #include "attention_vector.h"
 
 const bp_cpu_kernel bp_cpu_attention_neon = {

@@ -157,11 +157,11 @@ static void block_of_few(const bp_attention *p, const shape *z, const unit *u, c
   const char *keys = u->k + j * k->stride[k->rank - 3], *values = u->v + j * v->stride[v->rank - 3];
   int64_t k_row = k->stride[k->rank - 3], v_row = v->stride[v->rank - 3];
   int k_code = (int)bp_code_of(k->dtype), v_code = (int)bp_code_of(v->dtype);
-  if (k_code > BP_CODE_BF16 || k->stride[k->rank - 1] != k->block_bytes) {
+  if (!few_takes(k_code) || k->stride[k->rank - 1] != k->block_bytes) {
     decode_rows(k, keys, n, p->d, b->keys, z->d);
     keys = (const char *)b->keys, k_row = z->d * 4, k_code = BP_CODE_F32;
   }
-  if (v_code > BP_CODE_BF16 || v->stride[v->rank - 1] != v->block_bytes) {
+  if (!few_takes(v_code) || v->stride[v->rank - 1] != v->block_bytes) {
     decode_rows(v, values, n, p->e, b->values, z->e);
     values = (const char *)b->values, v_row = z->e * 4, v_code = BP_CODE_F32;
   }

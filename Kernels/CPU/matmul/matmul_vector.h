@@ -101,7 +101,7 @@ static void run_dots(const bp_matmul *p, const bp_matmul_batch *at, int64_t n, i
         w[j] = (const uint8_t *)at->b[s] + column * p->b_row[s];
         if (code != BP_CODE_REST) continue;
         float *row = own + j * p->k;
-        bp_cpu_decode_row(p->b[s].dtype, w[j], row, p->k);
+        V_NAME(bp_decode)(p->b[s].dtype, w[j], row, p->k);
         w[j] = (const uint8_t *)row;
       }
       for (int64_t top = 0; top < p->m; top += DOT_ROWS) {

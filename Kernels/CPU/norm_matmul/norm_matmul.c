@@ -8,9 +8,16 @@ static const bp_cpu_kernel *const scalar[2][4] = {{&bp_cpu_rms_norm_scalar}, {&b
   extern const bp_cpu_kernel bp_cpu_rms_norm_f32_##isa, bp_cpu_matmul_##isa;                                              \
   static const bp_cpu_kernel *const isa[2][4] = {{&bp_cpu_rms_norm_scalar, &bp_cpu_rms_norm_f32_##isa},                   \
                                                  {&bp_cpu_matmul_scalar, &bp_cpu_matmul_##isa}};
+// The same with products of activations that are rounded to 8 bits, where there are such.
+#define I8_OF_ISA(i8, isa)                                                                                                \
+  extern const bp_cpu_kernel bp_cpu_matmul_##i8;                                                                          \
+  static const bp_cpu_kernel *const i8[2][4] = {{&bp_cpu_rms_norm_scalar, &bp_cpu_rms_norm_f32_##isa}, {&bp_cpu_matmul_##i8}};
 #if defined(__x86_64__)
 OF_ISA(avx2)
 OF_ISA(avx512)
+I8_OF_ISA(i8_avx2, avx2)
+I8_OF_ISA(i8_avxvnni, avx2)
+I8_OF_ISA(i8_avx512vnni, avx512)
 #elif defined(__aarch64__)
 OF_ISA(neon)
 #endif
@@ -53,18 +60,21 @@ static void run(const bp_cpu_call *c, kernels of, uint32_t phase, uint64_t begin
   bp_parts_run(p.part, 2, p.used, c, phase, begin, end, worker);
 }
 
-#define NORM_MATMUL(isa, bits)                                                                                            \
+#define NORM_MATMUL(isa, bits, block)                                                                                        \
   static int isa##_supports(const bp_cpu_call *c, bp_cpu_refusal *why) { return supports(c, isa, why); }                  \
   static void isa##_plan(const bp_cpu_call *c, bp_cpu_plan *to) { plan(c, isa, to); }                                     \
   static void isa##_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {            \
     run(c, isa, phase, begin, end, worker);                                                                               \
   }                                                                                                                       \
-  const bp_cpu_kernel bp_cpu_norm_matmul_##isa = {"norm_matmul", "norm_matmul_" #isa, bits, 0, 0, 0, isa##_supports, isa##_plan, isa##_run};
+  const bp_cpu_kernel bp_cpu_norm_matmul_##isa = {"norm_matmul", "norm_matmul_" #isa, bits, block, 0, 0, isa##_supports, isa##_plan, isa##_run};
 
-NORM_MATMUL(scalar, 0)
+NORM_MATMUL(scalar, 0, 0)
 #if defined(__x86_64__)
-NORM_MATMUL(avx2, BP_CPU_AVX2)
-NORM_MATMUL(avx512, BP_CPU_AVX512)
+NORM_MATMUL(avx2, BP_CPU_AVX2, 0)
+NORM_MATMUL(avx512, BP_CPU_AVX512, 0)
+NORM_MATMUL(i8_avx2, BP_CPU_AVX2, 32)
+NORM_MATMUL(i8_avxvnni, BP_CPU_AVXVNNI | BP_CPU_AVX2, 32)
+NORM_MATMUL(i8_avx512vnni, BP_CPU_AVX512VNNI | BP_CPU_AVX512 | BP_CPU_AVX2, 32)
 #elif defined(__aarch64__)
-NORM_MATMUL(neon, BP_CPU_NEON)
+NORM_MATMUL(neon, BP_CPU_NEON, 0)
 #endif

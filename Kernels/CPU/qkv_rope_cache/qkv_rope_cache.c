@@ -6,11 +6,12 @@
 
 typedef struct kernels { // NULL at the end of each
   const bp_cpu_kernel *matmul[4], *add[4], *rope[4], *norm_rope[4], *scatter[4];
+  int rounds; // at least one product must round activations to 8 bits: what never does has a kernel that declares nothing
 } kernels;
 
 #define SCALAR(op) &bp_cpu_##op##_scalar
 extern const bp_cpu_kernel bp_cpu_matmul_scalar, bp_cpu_add_scalar, bp_cpu_rotary_embedding_scalar, bp_cpu_rms_norm_rope_scalar, bp_cpu_tensor_scatter_scalar;
-static const kernels scalar = {{SCALAR(matmul)}, {SCALAR(add)}, {SCALAR(rotary_embedding)}, {SCALAR(rms_norm_rope)}, {SCALAR(tensor_scatter)}};
+static const kernels scalar = {{SCALAR(matmul)}, {SCALAR(add)}, {SCALAR(rotary_embedding)}, {SCALAR(rms_norm_rope)}, {SCALAR(tensor_scatter)}, 0};
 // The vector kernels of one instruction set, after those that take every call.
 #define OF_ISA(isa)                                                                                                       \
   extern const bp_cpu_kernel bp_cpu_matmul_##isa, bp_cpu_add_f32_##isa, bp_cpu_rotary_embedding_f32_##isa;                \
@@ -18,10 +19,20 @@ static const kernels scalar = {{SCALAR(matmul)}, {SCALAR(add)}, {SCALAR(rotary_e
   static const kernels isa = {{SCALAR(matmul), &bp_cpu_matmul_##isa}, {SCALAR(add), &bp_cpu_add_f32_##isa},               \
                               {SCALAR(rotary_embedding), &bp_cpu_rotary_embedding_f32_##isa},                             \
                               {SCALAR(rms_norm_rope), &bp_cpu_rms_norm_rope_f32_##isa},                                   \
-                              {SCALAR(tensor_scatter), &bp_cpu_tensor_scatter_f16_f32_##isa}};
+                              {SCALAR(tensor_scatter), &bp_cpu_tensor_scatter_f16_f32_##isa}, 0};
+// The same with products of activations that are rounded to 8 bits where the weights' format has such.
+#define I8_OF_ISA(i8, isa)                                                                                                \
+  extern const bp_cpu_kernel bp_cpu_matmul_##i8;                                                                          \
+  static const kernels i8 = {{SCALAR(matmul), &bp_cpu_matmul_##isa, &bp_cpu_matmul_##i8}, {SCALAR(add), &bp_cpu_add_f32_##isa}, \
+                             {SCALAR(rotary_embedding), &bp_cpu_rotary_embedding_f32_##isa},                              \
+                             {SCALAR(rms_norm_rope), &bp_cpu_rms_norm_rope_f32_##isa},                                    \
+                             {SCALAR(tensor_scatter), &bp_cpu_tensor_scatter_f16_f32_##isa}, 1};
 #if defined(__x86_64__)
 OF_ISA(avx2)
 OF_ISA(avx512)
+I8_OF_ISA(i8_avx2, avx2)
+I8_OF_ISA(i8_avxvnni, avx2)
+I8_OF_ISA(i8_avx512vnni, avx512)
 #elif defined(__aarch64__)
 OF_ISA(neon)
 #endif
@@ -109,7 +120,9 @@ static int supports(const bp_cpu_call *c, const kernels *of, bp_cpu_refusal *why
     if (c->in[i].rank != rank) return bp_refuse(why, BP_REASON_RANK, i, rank, c->in[i].rank);
   }
   for (uint32_t i = 0; i < 3; i++) if (c->n_out <= i || !c->out[i].dtype) return bp_refuse(why, BP_REASON_OPERAND_MISSING, c->n_in + i, 0, 0);
-  return bp_wants_float(&c->in[0], 0, why) && split(c, of, &p, why);
+  if (!bp_wants_float(&c->in[0], 0, why) || !split(c, of, &p, why)) return 0;
+  for (uint32_t i = 0; i < p.count; i++) if (!of->rounds || p.part[i].kernel->act_block) return 1;
+  return bp_refuse(why, BP_REASON_DTYPE, BP_QKV_ROPE_CACHE_IN_WQ, 0, 0);
 }
 static void plan(const bp_cpu_call *c, const kernels *of, bp_cpu_plan *to) {
   parts p;
@@ -124,18 +137,21 @@ static void run(const bp_cpu_call *c, const kernels *of, uint32_t phase, uint64_
   bp_parts_run(p.part, p.count, p.used, c, phase, begin, end, worker);
 }
 
-#define QKV_ROPE_CACHE(isa, bits)                                                                                         \
+#define QKV_ROPE_CACHE(isa, bits, block)                                                                                     \
   static int isa##_supports(const bp_cpu_call *c, bp_cpu_refusal *why) { return supports(c, &isa, why); }                 \
   static void isa##_plan(const bp_cpu_call *c, bp_cpu_plan *to) { plan(c, &isa, to); }                                    \
   static void isa##_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {            \
     run(c, &isa, phase, begin, end, worker);                                                                              \
   }                                                                                                                       \
-  const bp_cpu_kernel bp_cpu_qkv_rope_cache_##isa = {"qkv_rope_cache", "qkv_rope_cache_" #isa, bits, 0, 0, 0, isa##_supports, isa##_plan, isa##_run};
+  const bp_cpu_kernel bp_cpu_qkv_rope_cache_##isa = {"qkv_rope_cache", "qkv_rope_cache_" #isa, bits, block, 0, 0, isa##_supports, isa##_plan, isa##_run};
 
-QKV_ROPE_CACHE(scalar, 0)
+QKV_ROPE_CACHE(scalar, 0, 0)
 #if defined(__x86_64__)
-QKV_ROPE_CACHE(avx2, BP_CPU_AVX2)
-QKV_ROPE_CACHE(avx512, BP_CPU_AVX512 | BP_CPU_AVX2)
+QKV_ROPE_CACHE(avx2, BP_CPU_AVX2, 0)
+QKV_ROPE_CACHE(avx512, BP_CPU_AVX512 | BP_CPU_AVX2, 0)
+QKV_ROPE_CACHE(i8_avx2, BP_CPU_AVX2, 32)
+QKV_ROPE_CACHE(i8_avxvnni, BP_CPU_AVXVNNI | BP_CPU_AVX2, 32)
+QKV_ROPE_CACHE(i8_avx512vnni, BP_CPU_AVX512VNNI | BP_CPU_AVX512 | BP_CPU_AVX2, 32)
 #elif defined(__aarch64__)
-QKV_ROPE_CACHE(neon, BP_CPU_NEON)
+QKV_ROPE_CACHE(neon, BP_CPU_NEON, 0)
 #endif

@@ -1,5 +1,6 @@
 // argmax along the last dimension: the lowest index of the largest; NaN counts as larger than everything.
 #include "../shared/call.h"
+#include "../shared/largest.h"
 
 static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
   if (!bp_wants_float(&c->in[0], 0, why) || !bp_wants_rank(&c->in[0], 1, 0, why)) return 0;
@@ -7,15 +8,6 @@ static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
 }
 static void plan(const bp_cpu_call *c, bp_cpu_plan *p) { bp_plan_rows(p, &c->in[0], 16384); }
 
-static int32_t largest(const char *row, int64_t step, int64_t n, bp_id format) {
-  int32_t at = 0;
-  float best = bp_load_one(row, format);
-  for (int64_t i = 1; i < n && best == best; i++) {
-    float x = bp_load_one(row + i * step, format);
-    if (x > best || x != x) best = x, at = (int32_t)i;
-  }
-  return at;
-}
 static void run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {
   (void)phase, (void)worker;
   const bp_cpu_view *x = &c->in[0];
@@ -24,7 +16,7 @@ static void run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t e
   bp_walk_add(&results.over, &c->out[0]);
   bp_walk_merge(&results.over);
   for (uint64_t r = begin; r < end; r++) {
-    int32_t at = largest(bp_row(&rows, r), bp_last_stride(x), bp_last(x), x->dtype);
+    int32_t at = (int32_t)bp_largest(bp_row(&rows, r), bp_last_stride(x), bp_last(x), x->dtype, 1);
     memcpy(bp_row(&results, r), &at, 4);
   }
 }

@@ -1,4 +1,4 @@
-// Decoding of rows, in the names of lanes_*.h and blocks_*.h.
+// Decoding of rows, in the names of lanes_*.h and blocks_*.h; decode_rest takes the other formats.
 V_FN void decode_floats(int code, const uint8_t *src, float *dst, int64_t n) {
   int64_t i = 0;
   for (; i + LANES <= n; i += LANES) v_store(dst + i, v_load_as(code, src + i * bp_code_bytes(code)));
@@ -32,6 +32,6 @@ void V_NAME(bp_decode)(bp_id format, const void *src, float *dst, int64_t n) {
   CASE(BP_CODE_Q4_0) CASE(BP_CODE_Q4_1) CASE(BP_CODE_Q5_0) CASE(BP_CODE_Q5_1) CASE(BP_CODE_Q8_0) CASE(BP_CODE_IQ4_NL) CASE(BP_CODE_MXFP4)
   CASE(BP_CODE_Q4_K) CASE(BP_CODE_Q5_K) CASE(BP_CODE_Q6_K)
 #undef CASE
-  case BP_CODE_REST: bp_cpu_decode_row(format, src, dst, n); return;
+  case BP_CODE_REST: decode_rest(format, src, dst, n); return;
   }
 }
