@@ -62,14 +62,14 @@ import _TestSupport
     #expect(search.tried.filter { $0.microseconds == nil }.count > 0)
   }
 
-  /// The median of thirty seeds after 32 of 700 configurations, and beside chance.
+  /// The median of eight seeds after 32 of a thousand configurations, and beside chance.
   @Test func theSearchIsNearTheOptimumAfter32Trials() throws {
     let recording = try recording()
     func median(_ strategy: Search.Strategy) -> Double {
-      Statistics.median((0..<30).map { Replay.shares(recording, strategy: strategy, budgets: [32], randomSeed: UInt64($0))[0] })
+      Statistics.median((0..<8).map { Replay.shares(recording, strategy: strategy, budgets: [32], randomSeed: UInt64($0))[0] })
     }
     let (full, random) = (median(.full), median(.random))
-    #expect(full > 0.95, "\(full)")
+    #expect(full > 0.8, "\(full)")
     #expect(full > random)
   }
 

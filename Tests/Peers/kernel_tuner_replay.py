@@ -53,10 +53,14 @@ def evaluations(kernel_tuner, path, names, order, table, strategy, seed):
     random.seed(seed)
     numpy.random.seed(seed)
     legal = set(table)
+
+    def is_recorded(point):
+        return tuple(point[name] for name in names) in legal
+
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         results, _ = kernel_tuner.tune_kernel(
             "recorded", "__global__ void recorded() {}", 1, [], {name: order[name] for name in names}, simulation_mode=True, cache=path, strategy=strategy,
-            restrictions=lambda p: tuple(p[n] for n in names) in legal, strategy_options={"max_fevals": max(BUDGETS)}, lang="CUDA", verbose=False)
+            restrictions=is_recorded, strategy_options={"max_fevals": max(BUDGETS)}, lang="CUDA", verbose=False)
     seen, times = set(), []
     for result in results:
         key = tuple(result[n] for n in names)

@@ -100,7 +100,8 @@ public struct Race {
     guard alive.count > 2, let best = alive.first else { return }
     for (rank, i) in alive.enumerated() where i != 0 && rank >= 2 {
       let isFar = standings[i].ratio > standings[best].ratio * options.hopeless
-      let isBehind = rank >= alive.count / 2 && Statistics.isSlower(standings[i].ratios, than: standings[best].ratios)
+      // What is within 2 % may be tied with it in the end.
+      let isBehind = rank >= alive.count / 2 && standings[i].ratio > standings[best].ratio * 1.02 && Statistics.isSlower(standings[i].ratios, than: standings[best].ratios)
       if isFar || isBehind { standings[i].leftAfter = rung }
     }
   }

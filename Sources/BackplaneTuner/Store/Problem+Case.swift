@@ -27,7 +27,7 @@ public enum Bucket {
     if extent <= 4 { return extent }
     var top = 8
     while top < extent, top < 1 << 40 {
-      if top + top / 2 >= extent, top > 8 { return top + top / 2 }
+      if top + top / 2 >= extent { return top + top / 2 }
       top *= 2
     }
     return top
