@@ -71,7 +71,7 @@ let package = Package(
     .target(name: "SQLiteLibrary", path: "Sources/SQLiteLibrary", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),  // found at run time
     host("BackplaneTuner", ["SQLiteLibrary", "BackplaneConformance", "BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     .executableTarget(name: "backplane-cli",
-      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneTuner", "BackplaneGenerator", "BackplaneTemplates", "BackplaneLimits"], path: "Sources/backplane-cli",
+      dependencies: ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneONNX", "BackplaneTuner", "BackplaneGenerator", "BackplaneTemplates", "BackplaneLimits"], path: "Sources/backplane-cli",
       swiftSettings: strict),
     .executableTarget(name: "backplane-probe", dependencies: ["BackplaneRegistry"], path: "Sources/backplane-probe", swiftSettings: strict),
     // Device code and the plugins around it.
