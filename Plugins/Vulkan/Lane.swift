@@ -16,6 +16,8 @@ final class Lane: PluginLane, @unchecked Sendable {
     let finished: @Sendable (PluginError?) -> Void
     /// Gives back what the commands used.
     let release: () -> Void
+    /// What it waits for: a semaphore outlives what the driver has.
+    let tickets: [Ticket]
   }
 
   private let device: Device
@@ -47,7 +49,7 @@ final class Lane: PluginLane, @unchecked Sendable {
     try device.check(bp_vk_submit(device.handle, buffers, UInt32(buffers.count), waits, values, UInt32(waits.count), semaphore, value + 1), "vkQueueSubmit")
     value += 1
     monitor.locked {
-      pending.append(Item(value: value, finished: finished, release: release))
+      pending.append(Item(value: value, finished: finished, release: release, tickets: tickets))
       monitor.broadcast()
     }
     return Ticket(self, value)
@@ -79,7 +81,7 @@ final class Lane: PluginLane, @unchecked Sendable {
         return pending.isEmpty ? nil : pending.removeFirst()
       }
       guard let next else { return }
-      let code = bp_vk_wait(device.handle, semaphore, next.value, .max)
+      let code = withExtendedLifetime(next.tickets) { bp_vk_wait(device.handle, semaphore, next.value, .max) }
       next.release()
       next.finished(code < 0 ? device.remember(failure(code, "vkWaitSemaphores")) : nil)
     }

@@ -1,5 +1,5 @@
 // Single operators on a Vulkan device beside llama.cpp's Vulkan backend (ggml), interleaved in one process: quantized products, softmax, rotary embedding.
-//   cc -O2 -std=gnu2x -IKernels/Vulkan/host/include -IGGML/include Tests/Peers/vulkan_ops.c Kernels/Vulkan/host/vulkan_calls.c -LGGML/lib -lggml-vulkan -lggml-base -ldl -lm -o build/vulkan_ops
+//   cc -O2 -std=gnu2x -IKernels/Vulkan/host/include -IGGML/include Tests/Peers/vulkan_ops.c Kernels/Vulkan/host/vulkan_*.c -LGGML/lib -lggml-vulkan -lggml-base -ldl -lm -o build/vulkan_ops
 //   glslc --target-env=vulkan1.2 -fshader-stage=compute -IKernels/Vulkan Tests/Peers/vulkan_fma.comp -o build/vulkan_fma.spv    (the limit; without it none is shown)
 //   GGML_VK_VISIBLE_DEVICES=0 build/vulkan_ops Kernels/Vulkan [ROUNDS [matmul|softmax|rope]]
 // Times are the process's processor time, since a software driver works on this process's own threads and other programs may share the machine: milliseconds a
