@@ -3,8 +3,8 @@ import BackplaneModels
 import Foundation
 
 let benchCommand = Command(
-  name: "bench", summary: "Measure a model, single operators or this machine's limits; beside other programs with --peers",
-  positionals: ["[MODEL.gguf]"],
+  name: "bench", summary: "Measure a model's prompt and decode speed, a graph file's run, single operators, or this machine's limits",
+  positionals: ["[MODEL]"],
   options: [
     Option("prompt-tokens", "N", "tokens of the prompt (default 512)"), Option("decode-tokens", "N", "tokens decoded one by one (default 64)"),
     Option("repeats", "N", "runs counted, after one that is not (default 5); with --peers rounds"),
@@ -24,8 +24,8 @@ let benchCommand = Command(
   }
   for name in ["format", "rows", "size", "html"] where arguments[name] != nil { throw UsageError("--\(name) goes with --op") }
   if arguments.has("peers") { throw UsageError("--peers goes with --op; Tests/Peers/llama_bench.py does the same for a model") }
-  guard let path = arguments.positionals.first else { throw UsageError("bench takes MODEL.gguf, --op NAMES or --limits") }
-  return try benchModel(path, arguments)
+  guard let path = arguments.positionals.first else { throw UsageError("bench takes MODEL, --op NAMES or --limits") }
+  return GraphFile.isGraphFile(path) ? try benchGraph(arguments) : try benchModel(path, arguments)
 }
 
 private func benchModel(_ path: String, _ arguments: Arguments) throws -> ExitCode {
