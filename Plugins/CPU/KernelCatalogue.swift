@@ -75,7 +75,8 @@ final class KernelCatalogue: Sendable {
     (self.kernels, self.forced) = (kernels, forced)
   }
 
-  /// The best kernel for a call (extents at their bounds, no data).
+  /// The best kernel for a call (extents at their bounds, no data). One that rounds activations is taken by itself only where the caller
+  /// asks for fast numerics; in standard ones where it is named.
   func choose(_ op: bp_id, _ call: UnsafePointer<bp_cpu_call>) throws(Refusal) -> Kernel {
     guard let list = kernels[op] else { throw Refusal(reason: BP_REASON_OP_UNKNOWN) }
     if let kernel = forced[op] {
@@ -83,7 +84,7 @@ final class KernelCatalogue: Sendable {
       return kernel
     }
     var first: Refusal?  // the most general kernel's reason says most
-    for kernel in list.reversed() {
+    for kernel in list.reversed() where !kernel.isRounding || call.pointee.numerics == BP_NUMERICS_FAST {
       do throws(Refusal) {
         try check(kernel, call)
         return kernel

@@ -30,7 +30,7 @@ import _TestSupport
   }
 
   /// Runs an operator on the plugin, all outputs wanted, and judges each of them.
-  /// In strict numerics, or in standard ones where something is declared.
+  /// In strict numerics, or in fast ones where something is declared.
   private func judge(_ device: TestDevice, _ op: String, _ inputs: [Value?], _ attributes: [Attribute] = [], declared: Declared = .nothing,
                      _ location: SourceLocation = #_sourceLocation) throws {
     let spec = try #require(OperatorSpec.named(op))
@@ -38,7 +38,7 @@ import _TestSupport
     let resolution = try spec.resolve(
       inputs: all.map { $0.map { TensorDescription(name: "t", format: $0.format, shape: Shape($0.shape), role: .input) } }, attributes: attributes)
     let results = try device.run(op, all, resolution.attributes, to: resolution.outputs.map { ($0.format, $0.shape.fixedExtents!) },
-                                 numerics: declared == .nothing ? .strict : .standard)
+                                 numerics: declared == .nothing ? .strict : .fast)
     try withViews(all) { views in
       let expected = try ReferenceInterpreter().evaluate(op, views, attributes, declared: declared)
       for (name, (actual, expected)) in zip(spec.outputs.map(\.name), zip(results, expected)) {
