@@ -9,6 +9,7 @@ enum SharedOptions {
   static let threads = Option("threads", "N", "threads of the pool (default: the processors of this machine)")
   static let plugin = Option("plugin", "PATH", "also load this plugin library; may be given again")
   static let set = Option("set", "KEY=VALUE", "a setting for plugins, such as cpu.isa=avx2; may be given again")
+  static let trace = Option("trace", "FILE.json", "write what ran when on which device, for chrome://tracing or Perfetto")
   static let json = Option("json", nil, "print one JSON object as the last line")
   static let runtime = [threads, plugin, set]
 
@@ -29,6 +30,7 @@ enum SharedOptions {
     options.threads = try arguments.int("threads", 1...1024)
     options.pluginPaths = libraries + arguments.all("plugin").map { URL(fileURLWithPath: $0).standardizedFileURL.path }
     options.settings = try settings(arguments)
+    if arguments["trace"] != nil { options.trace = Trace() }
     let runtime = Runtime(options)
     try runtime.register(inProcess: ReferencePlugin.table)
     return runtime
