@@ -18,7 +18,7 @@ final class Compiler: @unchecked Sendable {
   init(_ api: OpenCL, _ context: cl_context, _ device: cl_device_id, _ library: KernelLibrary, _ host: Host, _ traits: DeviceTraits) {
     (self.api, self.context, self.device, self.library, self.host) = (api, context, device, library, host)
     baseOptions = "-cl-std=CL1.2" + (traits.features.contains("correct_divide") ? " -cl-fp32-correctly-rounded-divide-sqrt" : "")
-      + (traits.isCPU ? " -DON_CPU=1" : "") + (traits.features.contains("fp64") ? " -DHAS_FP64=1" : "")
+      + (traits.features.contains("fp64") ? " -DHAS_FP64=1" : "") + traits.defines.map { " -D" + $0 }.joined()
     let driver = [BP_CL_DEVICE_NAME, BP_CL_DEVICE_VERSION, BP_CL_DRIVER_VERSION].map { api.text(device, $0) }.joined(separator: "|")
     cache = ProgramCache(host, environment: "opencl \(pluginVersion)|\(driver)")
   }

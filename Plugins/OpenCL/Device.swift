@@ -19,6 +19,7 @@ final class Device: PluginDevice, @unchecked Sendable {
   private let description: bp_device_info
   /// Guarded by `lossGuard`.
   private var loss: PluginError?
+  private var isTold = false
   private let lossGuard = Monitor()
 
   init(_ instance: Instance, _ index: Int) throws(PluginError) {
@@ -39,6 +40,17 @@ final class Device: PluginDevice, @unchecked Sendable {
     var traits = Device.traits(api, id, isCPU: isCPU)
     traits.overrides = try instance.library.overrides { host.setting("opencl." + $0) }
     traits.forced = try instance.library.forced { host.setting("opencl." + $0) }
+    let platform = api.platformName(of: id)
+    let identity = DriverIdentity(platform: platform, vendor: api.text(id, BP_CL_DEVICE_VENDOR), device: name, driver: api.text(id, BP_CL_DRIVER_VERSION))
+    let quirks = try instance.library.quirks(of: identity) { host.setting("opencl." + $0) }
+    for quirk in quirks {
+      host.log(BP_LOG_INFO, "quirks", "\(name): \(quirk.name): \(quirk.why)")
+      if let program = quirk.programs.first(where: { !isInPath($0) }) {
+        throw PluginError(BP_E_UNSUPPORTED, "\(name): the program '\(program)' is not in PATH; without it this driver ends the process when it runs a kernel "
+                          + "(Debian's package binutils has ld)", reason: BP_REASON_QUIRK)
+      }
+    }
+    traits.apply(quirks)
     self.traits = traits
     compiler = Compiler(api, context, id, instance.library, instance.host, traits)
     queues = QueuePool(api, context, id)
@@ -91,11 +103,18 @@ final class Device: PluginDevice, @unchecked Sendable {
     (type.total, type.max_alloc) = (api.number(id, BP_CL_DEVICE_GLOBAL_MEM_SIZE, UInt64.self), api.number(id, BP_CL_DEVICE_MAX_MEM_ALLOC_SIZE, UInt64.self))
     type.budget = type.total
     info.memory_types = bp_array(ptr: UnsafeRawPointer(memory.copy([type])), count: 1, stride: UInt32(MemoryLayout<bp_memory_type>.stride))
-    let properties = traits.values.sorted { $0.key < $1.key }.map { key, value in
+    var properties = traits.values.sorted { $0.key < $1.key }.map { key, value in
       var record = bp_attr()
       record.h = head(bp_attr.self, BP_ST_ATTR)
       (record.name, record.kind, record.i) = (identifier(key), BP_ATTR_I64, Int64(value))
       return record
+    }
+    if !traits.quirks.isEmpty {
+      let names = text(traits.quirks.joined(separator: ", "))
+      var record = bp_attr()
+      record.h = head(bp_attr.self, BP_ST_ATTR)
+      (record.name, record.kind, record.data, record.count) = (identifier("quirks"), BP_ATTR_STR, UnsafeRawPointer(names.ptr), UInt32(names.len))
+      properties.append(record)
     }
     info.props = bp_array(ptr: UnsafeRawPointer(memory.copy(properties)), count: UInt32(properties.count), stride: UInt32(MemoryLayout<bp_attr>.stride))
     return info
@@ -147,18 +166,41 @@ final class Device: PluginDevice, @unchecked Sendable {
                     _ out: UnsafeMutablePointer<UnsafeMutableRawPointer?>?) throws(PluginError) { try address(handle, offset, length, access, out) }
   override func unmap(_ handle: bp_buffer) throws(PluginError) { try release(handle) }
   override func work(_ submission: bp_submission) throws(PluginError) { try run(submission) }
+  override func makeLane(_ index: UInt32) throws(PluginError) -> PluginLane? { Lane(api, queues, try queues.take()) }
+  override func begin(_ submission: bp_submission, on lane: PluginLane, after tickets: [AnyObject],
+                      finished: @escaping @Sendable (PluginError?) -> Void) throws(PluginError) -> AnyObject? {
+    try start(submission, unsafeDowncast(lane, to: Lane.self), tickets, finished)
+  }
   override func clock() throws(PluginError) -> bp_clock { try readClock() }
 
   // MARK: Loss
 
-  func checkLoss() throws(PluginError) { if let loss = lossGuard.locked({ loss }) { throw loss } }
+  func checkLoss() throws(PluginError) {
+    guard let loss = lossGuard.locked({ loss }) else { return }
+    tell(loss)
+    throw loss
+  }
 
   /// Remembers that the device is gone, and tells the host once.
   func note(_ failure: PluginError) -> PluginError {
-    guard failure.status == BP_E_DEVICE_LOST, lossGuard.locked({ loss == nil }) else { return failure }
-    lossGuard.locked { loss = failure }
-    var record = failure.record
-    host.table.pointee.report_fault(host.table.pointee.ctx, OpaquePointer(Unmanaged.passUnretained(self).toOpaque()), &record)
+    let failure = remember(failure)
+    if failure.status == BP_E_DEVICE_LOST { tell(failure) }
     return failure
+  }
+
+  /// Any thread, the driver's too.
+  func remember(_ failure: PluginError) -> PluginError {
+    if failure.status == BP_E_DEVICE_LOST { lossGuard.locked { if loss == nil { loss = failure } } }
+    return failure
+  }
+
+  private func tell(_ loss: PluginError) {
+    let isFirst = lossGuard.locked {
+      defer { isTold = true }
+      return !isTold
+    }
+    guard isFirst else { return }
+    var record = loss.record
+    host.table.pointee.report_fault(host.table.pointee.ctx, OpaquePointer(Unmanaged.passUnretained(self).toOpaque()), &record)
   }
 }

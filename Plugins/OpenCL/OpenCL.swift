@@ -58,6 +58,13 @@ struct OpenCL: @unchecked Sendable {
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 
+  func platformName(of device: cl_device_id) -> String {
+    guard let platform = OpaquePointer(bitPattern: UInt(number(device, BP_CL_DEVICE_PLATFORM, UInt.self))) else { return "" }
+    var bytes = [UInt8](repeating: 0, count: 256)
+    guard table.clGetPlatformInfo(platform, BP_CL_PLATFORM_NAME, bytes.count - 1, &bytes, nil) == 0 else { return "" }
+    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+  }
+
   /// 0 when the device does not tell.
   func number<T: FixedWidthInteger>(_ device: cl_device_id, _ what: UInt32, _: T.Type) -> UInt64 {
     var value = T.zero

@@ -49,7 +49,7 @@ extension Device {
     } catch { throw note(error) }
   }
 
-  private func enqueue(_ submission: bp_submission, _ queue: QueuePool.Queue) throws(PluginError) {
+  func enqueue(_ submission: bp_submission, _ queue: QueuePool.Queue) throws(PluginError) {
     for i in 0..<Int(submission.copies.count) { try copy(submission.copies.record(i, zero: bp_copy()), queue) }
     guard submission.dispatches.count == 0 || submission.dispatches.ptr != nil else { throw .invalid("execute: dispatches are announced, but there are none") }
     for i in 0..<Int(submission.dispatches.count) {

@@ -10,6 +10,8 @@ public final class KernelLibrary: @unchecked Sendable {
   private var kernels: [String: KernelTemplate] = [:]
   /// By operator, best first: the user's before the backend's own, later ones before earlier ones.
   private(set) var variants: [bp_id: [VariantTemplate]] = [:]
+  /// The backend's, then the user's.
+  var quirks: [Quirk] = []
   /// What is wrong with files of the user's folder, which then are left out.
   public private(set) var problems: [String] = []
   private let suffix: String
@@ -23,7 +25,7 @@ public final class KernelLibrary: @unchecked Sendable {
     self.suffix = suffix
     for file in files where !file.path.hasSuffix(".json") { sources[file.path] = file.text }
     for file in files where file.path.hasSuffix(".json") {
-      do { try add(KernelManifest(text: file.text, file: file.path, isUsers: false), folder: "") } catch {
+      do { try add(file.text, file.path, isUsers: false, folder: "") } catch {
         throw PluginError(BP_E_INTERNAL, "\(error)")
       }
     }
@@ -40,13 +42,15 @@ public final class KernelLibrary: @unchecked Sendable {
         continue
       }
       let inner = file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
-      do { try add(KernelManifest(text: text, file: folder + "/" + file, isUsers: true), folder: "user/" + inner) } catch {
+      do { try add(text, folder + "/" + file, isUsers: true, folder: "user/" + inner) } catch {
         problems.append("\(error)")
       }
     }
   }
 
-  private func add(_ manifest: KernelManifest, folder: String) throws(BackplaneError) {
+  private func add(_ text: String, _ file: String, isUsers: Bool, folder: String) throws(BackplaneError) {
+    if file.split(separator: "/").last == "quirks.json" { return quirks += try Quirk.list(text: text, file: file) }
+    let manifest = try KernelManifest(text: text, file: file, isUsers: isUsers)
     // A user's names stand beside the backend's own, and hide them in the user's own manifest only.
     func qualified(_ name: String) -> String { manifest.isUsers && manifest.kernels[name] != nil ? manifest.file + "#" + name : name }
     for (name, template) in manifest.kernels {

@@ -14,9 +14,26 @@ public struct DeviceTraits: Sendable {
   public var overrides: [String: Int]
   /// Operators for which the user wants one variant and no other.
   public var forced: [bp_id: bp_id]
+  // What quirks of the driver say.
+  /// Features that the device is taken not to have.
+  public internal(set) var withheld: Set<String> = []
+  /// Names of variants that are not used, unless the user demands one.
+  public internal(set) var avoided: Set<String> = []
+  /// Values of parameters, by `PARAMETER` or `VARIANT.PARAMETER`.
+  public internal(set) var defaults: [String: Int] = [:]
+  /// For the compiler of device code, `NAME=VALUE`.
+  public internal(set) var defines: [String] = []
+  /// Names of those that apply.
+  public internal(set) var quirks: [String] = []
 
   public init(isCPU: Bool, features: Set<String>, values: [String: Int], overrides: [String: Int] = [:], forced: [bp_id: bp_id] = [:]) {
     (self.isCPU, self.features, self.values, self.overrides, self.forced) = (isCPU, features, values, overrides, forced)
+  }
+
+  /// A parameter's value where the caller gives none: the user's, a quirk's, or the manifest's for this kind of device.
+  func value(of parameter: VariantTemplate.Parameter, _ variant: VariantTemplate) -> Int {
+    let name = "\(variant.name).\(parameter.name)"
+    return overrides[name] ?? defaults[name] ?? defaults[parameter.name] ?? (isCPU ? parameter.onCPU : parameter.onGPU)
   }
 }
 
@@ -70,7 +87,10 @@ final class NodeLowering {
 
   private func check(_ variant: VariantTemplate, _ node: GraphNode, strict: Bool) throws(Refusal) {
     guard node.version <= 1 else { throw Refusal(reason: BP_REASON_OP_VERSION, limit: 1, actual: Int64(node.version)) }
-    guard variant.features.allSatisfy(traits.features.contains) else { throw Refusal(reason: BP_REASON_FEATURE) }
+    if let missing = variant.features.first(where: { !traits.features.contains($0) }) {
+      throw Refusal(reason: traits.withheld.contains(missing) ? BP_REASON_QUIRK : BP_REASON_FEATURE)
+    }
+    guard !traits.avoided.contains(variant.name) || traits.forced[node.op] == identifier(variant.name) else { throw Refusal(reason: BP_REASON_QUIRK) }
     if !variant.declares.isEmpty, strict || node.numerics == BP_NUMERICS_STRICT { throw Refusal(reason: BP_REASON_NUMERICS) }
     var names: [String: Int] = [:]
     for (declared, given, first) in [(variant.inputs, node.inputs, 0), (variant.outputs, node.outputs, node.inputs.count)] {
@@ -131,8 +151,7 @@ final class NodeLowering {
     }
     var constants: [String: Formula.Value] = traits.values.mapValues { .int($0) }
     for parameter in variant.parameters {
-      let standard = traits.isCPU ? parameter.onCPU : parameter.onGPU
-      constants[parameter.name] = .int(chosen[parameter.name] ?? traits.overrides["\(variant.name).\(parameter.name)"] ?? standard)
+      constants[parameter.name] = .int(chosen[parameter.name] ?? traits.value(of: parameter, variant))
     }
     let name = variant.operators.first { identifier($0) == node.op } ?? ""
     constants["operator"] = .string(name)

@@ -31,7 +31,7 @@ public final class VerdictMaker: @unchecked Sendable {
       var record = bp_param()
       record.h = head(bp_param.self, BP_ST_PARAM)
       record.name = identifier(parameter.name)
-      record.def = Int64(traits.overrides["\(variant.name).\(parameter.name)"] ?? (traits.isCPU ? parameter.onCPU : parameter.onGPU))
+      record.def = Int64(traits.value(of: parameter, variant))
       let choices = parameter.choices.isEmpty ? [record.def] : parameter.choices.map { Int64($0) }
       (record.choices, record.count, record.lo, record.hi) = (UnsafePointer(memory.copy(choices)), UInt32(choices.count), choices.min()!, choices.max()!)
       return record

@@ -51,7 +51,7 @@ extension bp_device_fns {
   fileprivate mutating func addQueues() {
     queue_create = { device, index, out, error in withError(error) { () throws(PluginError) in
       guard let out else { throw .invalid("queue_create: no place for the queue") }
-      out.pointee = makeHandle(Queue(try PluginDevice.behind(device)))
+      out.pointee = makeHandle(try Queue(try PluginDevice.behind(device), index: index))
     } }
     queue_destroy = { if let queue = $0 { take(queue, as: Queue.self).close() } }
     submit = { queue, submission, error in
@@ -70,6 +70,7 @@ extension bp_device_fns {
     sem_query = { semaphore, value, failure in withError(failure) { () throws(PluginError) in
       guard let semaphore, let value else { throw .invalid("sem_query: an argument is NULL") }
       let state = object(semaphore, as: Semaphore.self)
+      if state.device.monitor.locked({ state.device.needsStart }) { state.device.startQueues() }
       let (now, failed) = state.device.monitor.locked { (state.value, state.failure) }
       value.pointee = now
       if let failed { throw poisoned(failed) }

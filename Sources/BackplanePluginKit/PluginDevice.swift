@@ -10,6 +10,8 @@ open class PluginDevice: @unchecked Sendable {
   let monitor = Monitor()
   /// Guarded by `monitor`.
   var queues: [Unmanaged<Queue>] = []
+  /// Something ended on a driver's thread, so that queues may have to be looked at. Guarded by `monitor`.
+  var needsStart = false
 
   public init(host: Host) { self.host = host }
 
@@ -45,6 +47,17 @@ open class PluginDevice: @unchecked Sendable {
   open func createProgram(_ source: UnsafePointer<bp_compile>) throws(PluginError) -> PluginProgram { throw missing("program_create") }
   /// Runs the copies and dispatches of a submission, in order, and returns when they are done. Waits and signals are the kit's.
   open func work(_ submission: bp_submission) throws(PluginError) { throw missing("execute") }
+  /// The API's own queue behind one of the ABI's; nil where submissions run with ``work(_:)``.
+  open func makeLane(_ index: UInt32) throws(PluginError) -> PluginLane? { nil }
+  /// Hands a submission to the API's own queue and returns without waiting for its end. One thread at a time for each lane, in order.
+  ///
+  /// - Parameters:
+  ///   - tickets: What earlier calls, for any lane of the device, have returned and what must have ended before the submission begins.
+  ///   - finished: To be called once, on any thread, in the lane's order, when memory of the submission is no longer used. Not called when this throws or
+  ///     returns nil.
+  /// - Returns: What the end can be waited for with; nil when this submission must run with ``work(_:)``.
+  open func begin(_ submission: bp_submission, on lane: PluginLane, after tickets: [AnyObject],
+                  finished: @escaping @Sendable (PluginError?) -> Void) throws(PluginError) -> AnyObject? { nil }
   /// Host and device time, read together. By default the device counts the host's nanoseconds.
   open func clock() throws(PluginError) -> bp_clock {
     var clock = bp_clock()
@@ -83,6 +96,13 @@ open class PluginDevice: @unchecked Sendable {
   private func missing(_ name: String) -> PluginError {
     PluginError(BP_E_UNSUPPORTED, "\(name) is not implemented by this device", reason: BP_REASON_FEATURE)
   }
+}
+
+/// An API's own queue, as a device makes it for one of the ABI's queues.
+open class PluginLane: @unchecked Sendable {
+  public init() {}
+  /// Nothing is on its way any more; when this returns no thread calls a `finished`.
+  open func close() {}
 }
 
 /// What a program handle is: immutable, so that it may be in flight many times.

@@ -1,33 +1,46 @@
 import BackplaneABI
 
-/// Submissions that run one after the other, on the host's pool unless the device has threads of its own.
+/// Submissions that run one after the other.
 ///
-/// A task is posted when the first submission may start: nothing ever blocks a pool thread on a semaphore. A signal looks at all
-/// queues again. Slots for submissions are reused, so that a steady stream allocates nothing.
+/// A device whose API has queues of its own is given a submission as soon as all that it waits for is reached or on its way (``PluginDevice/begin(_:on:after:finished:)``), and tells
+/// when it is done; no thread waits meanwhile. For other devices a task runs it on the host's pool. A task is posted when the next submission may start: nothing
+/// ever blocks a pool thread on a semaphore. Slots for submissions are reused.
 final class Queue: @unchecked Sendable {
   private static let depth = 64
 
+  private final class Slot {
+    let copy = SubmissionCopy()
+    // Guarded by the device's monitor.
+    /// Its end is known: a failure, or nil when all is well.
+    var outcome: PluginError??
+    /// ``start(_:_:)`` still looks at it.
+    var isStarting = false
+  }
+
   let device: PluginDevice
+  private let slots = (0..<Queue.depth).map { _ in Slot() }
   // Guarded by the device's monitor.
-  private var slots: [SubmissionCopy] = []
-  private var first = 0, count = 0
+  private var first = 0, count = 0, started = 0
   /// A task is posted or running.
   private var isActive = false
+  /// The API's own queue.
+  private let lane: PluginLane?
 
-  init(_ device: PluginDevice) {
+  init(_ device: PluginDevice, index: UInt32) throws(PluginError) {
     self.device = device
-    slots = (0..<Queue.depth).map { _ in SubmissionCopy() }
+    lane = try device.makeLane(index)
     device.monitor.locked { device.queues.append(Unmanaged.passUnretained(self)) }
   }
 
   /// Waits for what runs; what could not start is cancelled.
   func close() {
     device.monitor.locked {
-      _ = device.monitor.wait(nanoseconds: .max) { !isActive }
+      _ = device.monitor.wait(nanoseconds: .max) { !isActive && started == 0 }
       device.queues.removeAll { $0.toOpaque() == Unmanaged.passUnretained(self).toOpaque() }
     }
+    lane?.close()
     while count > 0 {
-      device.fail(slots[first].submission.signals, PluginError(BP_E_CANCELLED, "the queue was destroyed").record)
+      device.fail(slots[first].copy.submission.signals, PluginError(BP_E_CANCELLED, "the queue was destroyed").record)
       (first, count) = ((first + 1) % Queue.depth, count - 1)
     }
   }
@@ -37,7 +50,7 @@ final class Queue: @unchecked Sendable {
     let submission = readRecord(source, zero: bp_submission())
     try checkChain(submission.h, of: "submission")
     // The host serialises submit per queue, so that the free slot stays ours between the two locks.
-    let slot = device.monitor.locked { count == Queue.depth ? nil : slots[(first + count) % Queue.depth] }
+    let slot = device.monitor.locked { count == Queue.depth ? nil : slots[(first + count) % Queue.depth].copy }
     guard let slot else { return BP_WOULD_BLOCK }
     try slot.fill(submission)
     device.monitor.locked { count += 1 }
@@ -45,45 +58,99 @@ final class Queue: @unchecked Sendable {
     return BP_OK
   }
 
+  // MARK: Starting
+
+  private var next: Int { (first + started) % Queue.depth }
+
   /// Call with the monitor locked. True when the caller must post ``run()``.
   fileprivate func claim() -> Bool {
-    guard !isActive, count > 0 else { return false }
-    if case .pending = device.progress(slots[first].submission.waits) { return false }
+    guard !isActive, started < count else { return false }
+    if case .pending = device.progress(slots[next].copy.submission.waits, promised: lane != nil) { return false }
     isActive = true
     return true
   }
 
-  /// Runs what may start, then lets go.
+  /// Starts what may start, then lets go.
   fileprivate func run() {
-    while let (submission, progress) = next() {
-      do throws(PluginError) {
-        if case .poisoned(let failure) = progress { throw poisoned(failure) }
-        try device.work(submission)
-        try device.signal(submission.signals)
-      } catch {
-        device.fail(submission.signals, error.record)
-      }
-      device.monitor.locked { (first, count) = ((first + 1) % Queue.depth, count - 1) }
-    }
+    while let (slot, progress) = take() { start(slot, progress) }
   }
 
-  private func next() -> (bp_submission, Progress)? {
+  private func take() -> (slot: Int, Progress)? {
     device.monitor.locked {
-      if count > 0 {
-        let progress = device.progress(slots[first].submission.waits)
-        if case .pending = progress {} else { return (slots[first].submission, progress) }
+      if started < count {
+        let slot = next, progress = device.progress(slots[slot].copy.submission.waits, promised: lane != nil)
+        if case .pending = progress {} else {
+          (slots[slot].outcome, slots[slot].isStarting) = (nil, true)
+          started += 1
+          return (slot, progress)
+        }
       }
       isActive = false
       device.monitor.broadcast()
       return nil
     }
   }
+
+  private func start(_ slot: Int, _ progress: Progress) {
+    let submission = slots[slot].copy.submission
+    do throws(PluginError) {
+      if case .poisoned(let failure) = progress { throw poisoned(failure) }
+      let tickets: [AnyObject] = if case .promised(let tickets) = progress { tickets } else { [] }
+      if let lane, let ticket = try device.begin(submission, on: lane, after: tickets, finished: { self.finish(slot, $0) }) {
+        device.monitor.locked { device.promise(submission.signals, ticket) }
+      } else {
+        // What was begun earlier comes first; it waits for nothing that is not on its way.
+        device.monitor.locked { _ = device.monitor.wait(nanoseconds: .max) { slot == first && device.areReached(submission.waits) } }
+        try device.work(submission)
+        finish(slot, nil)
+      }
+    } catch { finish(slot, error) }
+    device.monitor.locked {
+      slots[slot].isStarting = false
+      device.settleQueues()
+    }
+    device.startQueues()
+  }
+
+  // MARK: Ending
+
+  /// Any thread, the driver's too.
+  private func finish(_ slot: Int, _ failure: PluginError?) {
+    device.monitor.locked {
+      slots[slot].outcome = .some(failure)
+      device.settleQueues()
+    }
+  }
+
+  /// Signals for what has ended, in order. Call with the monitor locked.
+  ///
+  /// - Returns: Whether there was anything.
+  fileprivate func settle() -> Bool {
+    var hasEnded = false
+    // The end of what it waited for may be told after its own.
+    while started > 0, !slots[first].isStarting, let outcome = slots[first].outcome, device.areReached(slots[first].copy.submission.waits) {
+      device.settle(slots[first].copy.submission, outcome)
+      (first, count, started, hasEnded) = ((first + 1) % Queue.depth, count - 1, started - 1, true)
+    }
+    return hasEnded
+  }
 }
 
 extension PluginDevice {
-  /// Posts a task for each queue whose first submission may start now.
+  /// Call with the monitor locked.
+  fileprivate func settleQueues() {
+    while queues.contains(where: { $0._withUnsafeGuaranteedRef { $0.settle() } }) {
+      needsStart = true
+      monitor.broadcast()
+    }
+  }
+
+  /// Posts a task for each queue whose next submission may start now. Only from inside a call or a task of the host.
   func startQueues() {
-    while let queue = monitor.locked({ queues.first { $0._withUnsafeGuaranteedRef { $0.claim() } } }) {
+    while let queue = monitor.locked({ () -> Unmanaged<Queue>? in
+      needsStart = false
+      return queues.first { $0._withUnsafeGuaranteedRef { $0.claim() } }
+    }) {
       let posted = post({ Unmanaged<Queue>.fromOpaque($0!).takeUnretainedValue().run() }, queue.toOpaque())
       if posted != BP_OK { queue._withUnsafeGuaranteedRef { $0.run() } }  // a host without a pool: run here
     }

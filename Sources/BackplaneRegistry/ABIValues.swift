@@ -42,7 +42,7 @@ public struct NamedValue: Sendable, Equatable {
   static let known: [Identifier: String] = {
     let names = ["act_block", "operand_round", "p_round", "ftz", "isa", "clock_mhz", "cores", "threads", "compute_units", "subgroup_size",
       "local_memory_bytes", "l1_bytes", "l2_bytes", "l3_bytes", "cache_line_bytes", "numa_nodes", "api_version", "device_version", "features",
-      "simulated", "tops", "bandwidth_bytes_per_s", "peak_flops", "scratchpad_bytes", "build", "kernels", "blas", "amx", "max_group_size"]
+      "simulated", "tops", "bandwidth_bytes_per_s", "peak_flops", "scratchpad_bytes", "build", "kernels", "blas", "amx", "max_group_size", "local_memory", "group_limit", "quirks"]
     return Dictionary(uniqueKeysWithValues: names.map { (Identifier($0), $0) })
   }()
 

@@ -6,7 +6,7 @@ import Testing
 import _TestSupport
 
 /// The plugin beside the test binary, as a host opens it.
-private enum OpenCLHost {
+enum OpenCLHost {
   static func runtime(_ settings: [String: String] = [:], beside others: [String] = []) -> Runtime {
     var options = Runtime.Options()
     options.pluginPaths = (others + ["BackplaneOpenCL"]).map { buildFolder + "/lib\($0).so" }
@@ -18,6 +18,26 @@ private enum OpenCLHost {
   /// Kept: a device lives as long as its runtime.
   static let shared = runtime()
   static let hasDevice = !shared.devices.isEmpty
+
+  /// A kernel of the user's for relu that computes `body` of v, for devices with all of `features`.
+  static func writeRelu(_ body: String, _ folder: TemporaryFolder, features: [String] = []) throws {
+    let own = folder.path + "/opencl/mine"
+    try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
+    try """
+      #include "shared/values.cl"
+      kernel void mine(OUT(y), IN(x), const int8 extents, const long8 y_steps, const long8 x_steps) {
+        uint i = get_global_id(0);
+        float v = load_f32(AT(x) + offset_of(i, extents, x_steps));
+        store_f32(AT(y) + offset_of(i, extents, y_steps), \(body));
+      }
+      """.write(toFile: own + "/mine.cl", atomically: true, encoding: .utf8)
+    try """
+      {"format": 1,
+       "kernels": {"mine": {"source": "mine.cl", "walk": "y x", "arguments": ["buffer y", "buffer x", "extents", "steps y", "steps x"], "global": ["outer"], "local": [1]}},
+       "variants": [{"name": "relu_of_mine", "operators": ["relu"], "features": \(features), "inputs": ["x: f32"], "outputs": ["y: f32"],
+                     "launches": [{"kernel": "mine"}]}]}
+      """.write(toFile: own + "/mine.json", atomically: true, encoding: .utf8)
+  }
 
   static func outcome(_ id: String, _ device: Device) -> CaseResult { InProcessExecutor(device).run(id) }
 }
@@ -66,45 +86,47 @@ struct OpenCLDeviceTests {
     #expect(result.outcome == .pass, "\(id): \(result.outcome) \(result.message ?? "")")
   }
 
+  /// Queues of the driver's behind those of the ABI.
+  @Test(arguments: ["semaphore", "queue-order", "queue-error", "queue-poison", "queue-cancel", "queue-full", "queue-threads"])
+  func queuesBehave(_ name: String) throws {
+    let result = OpenCLHost.outcome("behaviour/" + name, try #require(OpenCLHost.shared.devices.first))
+    #expect(result.outcome == .pass, "\(name): \(result.outcome) \(result.message ?? "")")
+  }
+
+  /// Few queries and many keys: the keys in parts.
+  @Test(arguments: [
+    "attention/q=f32.1x8x64/k=f16.129x2x64/v=f16.129x2x64/causal=1/data=normal/mem=plain",
+    "attention/q=f16.2x12x96/k=q8_0.257x3x96/v=f32.257x3x20/mask=f16.2x257/data=inf/mem=plain",
+    "attention/q=f32.4x6x32/k=f32.200x1x32/v=bf16.200x1x17/sinks=f32.6/causal=1/window=150/out=lse/data=normal/mem=plain",
+    "attention/q=f32.1x3x32/k=q4_0.600x3x32/v=q4_0.600x3x32/softcap=30.0/data=outlier/mem=symbolic",
+  ])
+  func partsOfTheKeysAreJoined(_ id: String) throws {
+    let result = OpenCLHost.outcome(id, try #require(OpenCLHost.shared.devices.first))
+    #expect(result.outcome == .pass, "\(id): \(result.outcome) \(result.message ?? "")")
+  }
+
   // MARK: Kernels of the user
 
-  private func device(_ source: String, _ folder: TemporaryFolder) throws -> (Runtime, Device) {
-    let own = folder.path + "/opencl/mine"
-    try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
-    try source.write(toFile: own + "/mine.cl", atomically: true, encoding: .utf8)
-    try """
-      {"format": 1,
-       "kernels": {"mine": {"source": "mine.cl", "walk": "y x", "arguments": ["buffer y", "buffer x", "extents", "steps y", "steps x"], "global": ["outer"], "local": [1]}},
-       "variants": [{"name": "relu_of_mine", "operators": ["relu"], "inputs": ["x: f32"], "outputs": ["y: f32"], "launches": [{"kernel": "mine"}]}]}
-      """.write(toFile: own + "/mine.json", atomically: true, encoding: .utf8)
+  private func device(_ body: String, _ folder: TemporaryFolder) throws -> (Runtime, Device) {
+    try OpenCLHost.writeRelu(body, folder)
     let runtime = OpenCLHost.runtime(["kernels.folder": folder.path])
     return (runtime, try #require(runtime.devices.first))
-  }
-  private static func source(_ body: String) -> String {
-    """
-    #include "shared/values.cl"
-    kernel void mine(OUT(y), IN(x), const int8 extents, const long8 y_steps, const long8 x_steps) {
-      uint i = get_global_id(0);
-      float v = load_f32(AT(x) + offset_of(i, extents, x_steps));
-      store_f32(AT(y) + offset_of(i, extents, y_steps), \(body));
-    }
-    """
   }
   private let relu = "relu/x=f32.7/data=normal/mem=plain"
 
   @Test func aKernelDroppedIntoAFolderIsUsed() throws {
     let folder = try TemporaryFolder()
-    let (_, right) = try device(OpenCLDeviceTests.source("v > 0 || isnan(v) ? v : 0"), folder)
+    let (_, right) = try device("v > 0 || isnan(v) ? v : 0", folder)
     #expect(OpenCLHost.outcome(relu, right).outcome == .pass)
     let other = try TemporaryFolder()
-    let (_, wrong) = try device(OpenCLDeviceTests.source("v + 1"), other)
+    let (_, wrong) = try device("v + 1", other)
     let result = OpenCLHost.outcome(relu, wrong)
     #expect(result.outcome == .fail && result.fault == "values", "a wrong kernel of the user's must be judged: \(result)")
   }
 
   @Test func aKernelThatDoesNotCompileShowsTheLineThatIsWrong() throws {
     let folder = try TemporaryFolder()
-    let (_, broken) = try device(OpenCLDeviceTests.source("no_such_thing(v)"), folder)
+    let (_, broken) = try device("no_such_thing(v)", folder)
     let result = OpenCLHost.outcome(relu, broken)
     #expect(result.outcome == .fail && result.fault == "refused")
     let message = result.message ?? ""

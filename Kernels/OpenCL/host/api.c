@@ -9,8 +9,9 @@
   X(clCreateCommandQueue) X(clReleaseCommandQueue) X(clCreateBuffer) X(clReleaseMemObject) X(clCreateProgramWithSource)   \
   X(clCreateProgramWithBinary) X(clBuildProgram) X(clGetProgramInfo) X(clGetProgramBuildInfo) X(clReleaseProgram)         \
   X(clCreateKernel) X(clReleaseKernel) X(clSetKernelArg) X(clEnqueueNDRangeKernel) X(clEnqueueCopyBuffer)                 \
-  X(clEnqueueWriteBuffer) X(clEnqueueMapBuffer) X(clEnqueueUnmapMemObject) X(clEnqueueMarkerWithWaitList) X(clFlush)      \
-  X(clFinish) X(clReleaseEvent) X(clGetEventProfilingInfo)
+  X(clEnqueueWriteBuffer) X(clEnqueueMapBuffer) X(clEnqueueUnmapMemObject) X(clEnqueueMarkerWithWaitList)                 \
+  X(clEnqueueBarrierWithWaitList) X(clFlush) X(clFinish) X(clWaitForEvents) X(clReleaseEvent)            \
+  X(clGetEventProfilingInfo)
 
 const char *bp_opencl_open(const char *library, bp_opencl *api) {
   void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);

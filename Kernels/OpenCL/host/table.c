@@ -52,6 +52,9 @@ static const unsigned char shared_activations_cl[] = {
 static const unsigned char shared_blocks_cl[] = {
 #embed "../shared/blocks.cl"
 };
+static const unsigned char shared_quantizers_cl[] = {
+#embed "../shared/quantizers.cl"
+};
 static const unsigned char shared_rows_cl[] = {
 #embed "../shared/rows.cl"
 };
@@ -66,6 +69,9 @@ static const unsigned char unary_gated_activation_cl[] = {
 };
 static const unsigned char unary_unary_cl[] = {
 #embed "../unary/unary.cl"
+};
+static const unsigned char quirks_json[] = {
+#embed "../quirks.json"
 };
 static const unsigned char attention_attention_json[] = {
 #embed "../attention/attention.json"
@@ -138,11 +144,13 @@ static const bp_opencl_file files[] = {
   FILE("select/select.cl", select_select_cl),
   FILE("shared/activations.cl", shared_activations_cl),
   FILE("shared/blocks.cl", shared_blocks_cl),
+  FILE("shared/quantizers.cl", shared_quantizers_cl),
   FILE("shared/rows.cl", shared_rows_cl),
   FILE("shared/values.cl", shared_values_cl),
   FILE("softmax/softmax.cl", softmax_softmax_cl),
   FILE("unary/gated_activation.cl", unary_gated_activation_cl),
   FILE("unary/unary.cl", unary_unary_cl),
+  FILE("quirks.json", quirks_json),
   FILE("attention/attention.json", attention_attention_json),
   FILE("attention/merge_attention.json", attention_merge_attention_json),
   FILE("binary/binary.json", binary_binary_json),

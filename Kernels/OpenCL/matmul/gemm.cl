@@ -1,7 +1,7 @@
-// a [.. M K] (f32) times b [.. N K] (or [.. K N]) in any format, for many rows. A group of GROUP work items computes BLOCK_ROWS rows of 16 VECTORS columns: tile by tile of DEPTH
+// a [.. M K] times b [.. N K] (or [.. K N]) in any format, for many rows. A group of GROUP work items computes BLOCK_ROWS rows of 16 VECTORS columns: tile by tile of DEPTH
 // along K it decodes the weights once into local memory, K by columns, and multiplies all its rows with them, ROWS at a time in registers.
 //
-// W, Y, BIAS     formats of b, y, bias; ACTIVATION, HAS_RESIDUAL
+// A, W, Y, BIAS  formats of a, b, y, bias; ACTIVATION, HAS_RESIDUAL
 // Local memory   4 * 16 VECTORS * (DEPTH + BLOCK_ROWS) bytes
 // Sums           in f32, along K in order, DEPTH elements at a time
 #include "shared/rows.cl"
@@ -52,9 +52,19 @@ kernel void gemm(OUT(y), IN(a), IN(b), IN(bias), IN(residual), const int8 extent
         line[i] = a + min(r + i, rows - 1) * a_row + begin * a_k;
         _Pragma("unroll") for (int v = 0; v < VECTORS; v++) part[i][v] = begin == 0 ? (float16)0 : sums[r + i][v];
       }
+#if IS_HALF  // 16 at a time, which costs less than one by one
+      float given[ROWS][DEPTH];
+      for (int i = 0; i < ROWS; i++) {
+        for (int d = 0; d + 16 <= depth; d += 16) vstore16(ROW16(A, line[i], d, a_k), 0, given[i] + d);
+        for (int d = depth & ~15; d < depth; d++) given[i][d] = LOAD(A)(line[i] + d * a_k);
+      }
+#define X(i, d) given[i][d]
+#else
+#define X(i, d) load_f32(line[i] + d * a_k)
+#endif
       for (int d = 0; d < depth; d++)
         _Pragma("unroll") for (int i = 0; i < ROWS; i++) {
-          const float16 x = load_f32(line[i] + d * a_k);
+          const float16 x = X(i, d);
           _Pragma("unroll") for (int v = 0; v < VECTORS; v++) part[i][v] = fma(x, tile[d][v], part[i][v]);
         }
       _Pragma("unroll") for (int i = 0; i < ROWS; i++)

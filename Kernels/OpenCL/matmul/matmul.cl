@@ -11,13 +11,6 @@
 define_isinf_zero(float)
 DEFINE_ACTIVATION(ACTIVATION, float)
 
-// Rows of b, K apart by `k_step` bytes; of a block format they are whole blocks.
-#if IS_FLOAT
-#define WEIGHT16(format, row, run, k_step) ROW16(format, row, 16 * (run), k_step)
-#else
-#define WEIGHT16(format, row, run, k_step) DECODE16(format)(row, run)
-#endif
-
 #define ADD_PRODUCTS(x_of_row, w_of_column)                                                                               \
   {                                                                                                                       \
     float16 x[ROWS];                                                                                                      \
@@ -27,12 +20,28 @@ DEFINE_ACTIVATION(ACTIVATION, float)
       _Pragma("unroll") for (int r = 0; r < ROWS; r++) part[r][c] = fma(x[r], w, part[r][c]);                             \
     }                                                                                                                     \
   }
-#if IS_FLOAT
-#define REST_OF_ROW(format)                                                                                               \
+#define A_ROW(r) (a + min(r, rows - 1) * a_row)
+#define B_ROW(c) (b + min(c, columns - 1) * b_row)
+#if IS_FLOAT  // rows of b, K apart by b_k bytes
+#define ADD_WHOLE(format)                                                                                                 \
+  _Pragma("unroll 2") for (int run = get_local_id(0); run < k / 16; run += GROUP)                                         \
+    ADD_PRODUCTS(ROW16(A, A_ROW(r), 16 * run, a_k), ROW16(format, B_ROW(c), 16 * run, b_k))                               \
   if (k % 16 != 0 && get_local_id(0) == 0)                                                                                \
-    ADD_PRODUCTS(PART16(A, a + min(r, rows - 1) * a_row, k & ~15, k, a_k), PART16(format, b + min(c, columns - 1) * b_row, k & ~15, k, b_k))
-#else
-#define REST_OF_ROW(format)
+    ADD_PRODUCTS(PART16(A, A_ROW(r), k & ~15, k, a_k), PART16(format, B_ROW(c), k & ~15, k, b_k))
+#else  // whole blocks, 32 elements at a time
+#define ADD_WHOLE(format)                                                                                                 \
+  for (int pair = get_local_id(0); pair < k / 32; pair += GROUP) {                                                        \
+    float16 x[ROWS][2];                                                                                                   \
+    _Pragma("unroll") for (int r = 0; r < ROWS; r++) {                                                                    \
+      x[r][0] = ROW16(A, A_ROW(r), 32 * pair, a_k);                                                                       \
+      x[r][1] = ROW16(A, A_ROW(r), 32 * pair + 16, a_k);                                                                  \
+    }                                                                                                                     \
+    _Pragma("unroll") for (int c = 0; c < COLUMNS; c++) {                                                                 \
+      float16 first, second;                                                                                              \
+      DECODE32(format)(B_ROW(c), pair, &first, &second);                                                                  \
+      _Pragma("unroll") for (int r = 0; r < ROWS; r++) part[r][c] = fma(x[r][1], second, fma(x[r][0], first, part[r][c])); \
+    }                                                                                                                     \
+  }
 #endif
 #define DEFINE_DOTS(name, format)                                                                                         \
   inline void name(float *sums, global const uchar *a, const long a_row, const long a_k, global const uchar *b, const long b_row, const long b_k,         \
@@ -40,9 +49,7 @@ DEFINE_ACTIVATION(ACTIVATION, float)
     float16 part[ROWS][COLUMNS];                                                                                          \
     for (int r = 0; r < ROWS; r++)                                                                                        \
       for (int c = 0; c < COLUMNS; c++) part[r][c] = 0;                                                                   \
-    _Pragma("unroll 2") for (int run = get_local_id(0); run < k / 16; run += GROUP) /* two runs share a block's scale */  \
-      ADD_PRODUCTS(ROW16(A, a + min(r, rows - 1) * a_row, 16 * run, a_k), WEIGHT16(format, b + min(c, columns - 1) * b_row, run, b_k))                    \
-    REST_OF_ROW(format)                                                                                                   \
+    ADD_WHOLE(format)                                                                                                     \
     for (int r = 0; r < ROWS; r++)                                                                                        \
       for (int c = 0; c < COLUMNS; c++) sums[r * COLUMNS + c] = sum16(part[r][c]);                                        \
   }

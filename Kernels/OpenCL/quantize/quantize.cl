@@ -1,4 +1,5 @@
 // Integers with scales and zero points: quantize_linear, dequantize_linear, dynamic_quantize, matmul_integer, qlinear_matmul. In f32, to nearest, ties to even.
+#include "shared/quantizers.cl"
 #include "shared/rows.cl"
 
 #define size_i8 1
@@ -74,12 +75,9 @@ kernel void dynamic_quantize(OUT(y), IN(x), OUT(scale), OUT(zero), const int8 ex
   float s = 1;
 #if IS_BLOCK
   for (int begin = 0; begin < n; begin += 32) {
-    float largest = 0;
-    for (int i = begin; i < begin + 32; i++) largest = fmax(largest, fabs(LOAD(X)(x + i * x_step)));
-    const float d = largest / 127, inverse = d != 0 ? 1 / d : 0;
-    global uchar *to = y + begin / 32 * 34;
-    store_f16(to, d);
-    for (int i = 0; i < 32; i++) to[2 + i] = (uchar)convert_char_sat(round(LOAD(X)(x + (begin + i) * x_step) * inverse));
+    float v[32];
+    for (int i = 0; i < 32; i++) v[i] = LOAD(X)(x + (begin + i) * x_step);
+    quantize_q8_0(y + begin / 32 * 34, v);
   }
 #else
   const float2 r = range_of(x, n, x_step);

@@ -1,25 +1,8 @@
 // tensor_scatter: rows of update into a cache at positions. A work item writes 32 neighbours of a row for every token in turn, so that the later token wins.
 //
 // C, U, P  formats of cache, update, positions; a q8_0 or q4_0 block is quantised as its format's reference does, in f32
-#include "shared/values.cl"
+#include "shared/quantizers.cl"
 
-inline void write_q8_0(global uchar *to, const float *v) {
-  float largest = 0;
-  for (int i = 0; i < 32; i++) largest = fmax(largest, fabs(v[i]));
-  const float d = largest / 127, inverse = d != 0 ? 1 / d : 0;
-  store_f16(to, d);
-  for (int i = 0; i < 32; i++) to[2 + i] = (uchar)convert_char_sat(round(v[i] * inverse));
-}
-inline void write_q4_0(global uchar *to, const float *v) {
-  float extreme = 0;
-  for (int i = 0; i < 32; i++) if (fabs(v[i]) > fabs(extreme)) extreme = v[i];
-  const float d = extreme / -8, inverse = d != 0 ? 1 / d : 0;
-  store_f16(to, d);
-  for (int i = 0; i < 16; i++) {
-    const int low = min(15, convert_int_sat_rtz(v[i] * inverse + 8.5f)), high = min(15, convert_int_sat_rtz(v[i + 16] * inverse + 8.5f));
-    to[2 + i] = (uchar)((low & 15) | (high & 15) << 4);
-  }
-}
 #define bytes_q8_0 34
 #define bytes_q4_0 18
 
@@ -37,7 +20,7 @@ kernel void scatter(OUT(cache), IN(update), IN(positions), const int8 extents, c
     float v[32];
     for (int i = begin; i < end; i++) v[i - begin] = LOAD(U)(from + offset_of(i, extents, update_steps));
     // The walk is over elements; blocks of a row follow each other.
-    JOIN(write_, C)(to + (begin / 32) * JOIN(bytes_, C), v);
+    JOIN(quantize_, C)(to + (begin / 32) * JOIN(bytes_, C), v);
 #else
     for (int i = begin; i < end; i++) STORE(C)(to + offset_of(i, extents, cache_steps), LOAD(U)(from + offset_of(i, extents, update_steps)));
 #endif

@@ -32,7 +32,7 @@ inline float16 decode16_f16(global const uchar *row, long run) { return load16_f
 inline float16 decode16_bf16(global const uchar *row, long run) { return load16_bf16(row + 32 * run); }
 
 // 16 nibbles: low ones of 16 bytes, or high ones.
-inline int16 nibbles(global const uchar *q, int high) { return convert_int16(vload16(0, q) >> (uchar)(4 * high) & (uchar)15); }
+inline int16 nibbles(global const uchar *q, int high) { return convert_int16(vload16(0, q)) >> 4 * high & 15; }
 // Bit j of `bits` in lane j.
 inline int16 lane_bits(uint bits) { return as_int16((uint16)bits >> (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) & 1u); }
 inline uint load_word(global const uchar *p) { return p[0] | (uint)p[1] << 8 | (uint)p[2] << 16 | (uint)p[3] << 24; }
@@ -94,8 +94,8 @@ inline float16 decode16_q3_K(global const uchar *row, long run) {
 }
 // Scale and minimum `j` of eight pairs of six bits in 12 bytes.
 inline int2 k_scale(global const uchar *s, int j) {
-  if (j < 4) return (int2)(s[j] & 63, s[j + 4] & 63);
-  return (int2)((s[j + 4] & 15) | (s[j - 4] >> 6) << 4, s[j + 4] >> 4 | (s[j] >> 6) << 4);
+  const int i = j & 3, low = s[i], middle = s[i + 4], high = s[i + 8];
+  return j < 4 ? (int2)(low & 63, middle & 63) : (int2)((high & 15) | low >> 6 << 4, high >> 4 | middle >> 6 << 4);
 }
 inline float16 decode16_q4_K(global const uchar *row, long run) {
   int sub = run & 15, j = sub >> 1;
@@ -110,14 +110,61 @@ inline float16 decode16_q5_K(global const uchar *row, long run) {
   int16 high = convert_int16(vload16(0, b + 16 + 16 * (sub & 1)) >> (uchar)j & (uchar)1);
   return load_f16(b) * s.x * convert_float16(nibbles(b + 48 + 32 * (j / 2) + 16 * (sub & 1), j & 1) | high << 4) - load_f16(b + 2) * s.y;
 }
+// Runs 2 pair and 2 pair + 1: 32 elements that share what a block says of them.
+inline void decode32_q4_K(global const uchar *row, long pair, float16 *first, float16 *second) {
+  const int j = pair & 7;
+  global const uchar *b = row + 144 * (pair >> 3), *q = b + 16 + 32 * (j / 2);
+  const int2 s = k_scale(b + 4, j);
+  const float scale = load_f16(b) * s.x, minimum = load_f16(b + 2) * s.y;
+  *first = scale * convert_float16(nibbles(q, j & 1)) - minimum;
+  *second = scale * convert_float16(nibbles(q + 16, j & 1)) - minimum;
+}
+inline void decode32_q5_K(global const uchar *row, long pair, float16 *first, float16 *second) {
+  const int j = pair & 7;
+  global const uchar *b = row + 176 * (pair >> 3), *q = b + 48 + 32 * (j / 2), *high = b + 16;
+  const int2 s = k_scale(b + 4, j);
+  const float scale = load_f16(b) * s.x, minimum = load_f16(b + 2) * s.y;
+  *first = scale * convert_float16(nibbles(q, j & 1) | (convert_int16(vload16(0, high)) >> j & 1) << 4) - minimum;
+  *second = scale * convert_float16(nibbles(q + 16, j & 1) | (convert_int16(vload16(0, high + 16)) >> j & 1) << 4) - minimum;
+}
 inline float16 decode16_q6_K(global const uchar *row, long run) {
   int sub = run & 15, part = sub / 8, quarter = sub / 2 % 4, odd = 16 * (sub & 1);
   global const uchar *b = row + 210 * (run >> 4), *low = b + 64 * part + 32 * (quarter & 1) + odd, *high = b + 128 + 32 * part + odd;
   int16 q = nibbles(low, quarter / 2) | convert_int16(vload16(0, high) >> (uchar)(quarter * 2) & (uchar)3) << 4;
   return load_f16(b + 208) * (char)b[192 + sub] * convert_float16(q - 32);
 }
+inline void decode32_q6_K(global const uchar *row, long pair, float16 *first, float16 *second) {
+  const int sub = 2 * (pair & 7), part = sub / 8, quarter = sub / 2 % 4;
+  global const uchar *b = row + 210 * (pair >> 3), *low = b + 64 * part + 32 * (quarter & 1), *high = b + 128 + 32 * part;
+  const int16 q = nibbles(low, quarter / 2) | (convert_int16(vload16(0, high)) >> 2 * quarter & 3) << 4;
+  const int16 r = nibbles(low + 16, quarter / 2) | (convert_int16(vload16(0, high + 16)) >> 2 * quarter & 3) << 4;
+  const float d = load_f16(b + 208);
+  *first = d * (char)b[192 + sub] * convert_float16(q - 32);
+  *second = d * (char)b[193 + sub] * convert_float16(r - 32);
+}
 inline float16 decode16_tq2_0(global const uchar *row, long run) {
   int sub = run & 15;
   global const uchar *b = row + 66 * (run >> 4), *q = b + 32 * (sub / 8) + 16 * (sub & 1);
   return convert_float16(convert_int16(vload16(0, q) >> (uchar)(sub / 2 % 4 * 2) & (uchar)3) - 1) * load_f16(b + 64);
 }
+
+// The same of every other format.
+#define DECODE32(format) JOIN(decode32_, format)
+#define DEFINE_DECODE32(format)                                                                                           \
+  inline void decode32_##format(global const uchar *row, long pair, float16 *first, float16 *second) {                    \
+    *first = decode16_##format(row, 2 * pair);                                                                            \
+    *second = decode16_##format(row, 2 * pair + 1);                                                                       \
+  }
+DEFINE_DECODE32(f32)
+DEFINE_DECODE32(f16)
+DEFINE_DECODE32(bf16)
+DEFINE_DECODE32(q4_0)
+DEFINE_DECODE32(q4_1)
+DEFINE_DECODE32(q5_0)
+DEFINE_DECODE32(q5_1)
+DEFINE_DECODE32(q8_0)
+DEFINE_DECODE32(iq4_nl)
+DEFINE_DECODE32(mxfp4)
+DEFINE_DECODE32(q2_K)
+DEFINE_DECODE32(q3_K)
+DEFINE_DECODE32(tq2_0)

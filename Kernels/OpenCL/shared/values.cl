@@ -24,8 +24,8 @@
 #define size_i64 8
 
 inline float load_f32(global const uchar *p) { return *(global const float *)p; }
-#if ON_CPU
-// Drivers for processors convert halves by many steps. A product does it in one, subnormal numbers included, but for infinities and NaN.
+#if SLOW_HALF
+// Some drivers convert halves by many steps. A product does it in one, subnormal numbers included, but for infinities and NaN.
 inline float load_f16(global const uchar *p) {
   const uint h = *(global const ushort *)p, bits = (h & 0x8000) << 16 | (h & 0x7fff) << 13;
   return (h & 0x7c00) == 0x7c00 ? as_float(bits | 0x7f800000) : as_float(bits) * 0x1p112f;

@@ -1,4 +1,4 @@
-// y = act(gate) * up. A work item computes CHUNK neighbours of one run of the walk.
+// y = act(gate) * up, Y and X being the formats of y and of both operands. A work item computes CHUNK neighbours of one run of the walk.
 #include "shared/values.cl"
 #include "shared/activations.cl"
 
@@ -15,8 +15,8 @@ kernel void gated_activation(OUT(y), IN(gate), IN(up), const int8 extents, const
   global uchar *y = AT(y) + offset_of_run(run, extents, y_steps);
   global const uchar *gate = AT(gate) + offset_of_run(run, extents, gate_steps), *up = AT(up) + offset_of_run(run, extents, up_steps);
   long i = begin;
-  if (y_steps.s7 == SIZE(T) && gate_steps.s7 == SIZE(T) && up_steps.s7 == SIZE(T))
+  if (y_steps.s7 == SIZE(Y) && gate_steps.s7 == SIZE(X) && up_steps.s7 == SIZE(X))
     for (; i + 16 <= end; i += 16)
-      STORE16(T)(y + i * SIZE(T), CALL(float16, LOAD16(T)(gate + i * SIZE(T)), LOAD16(T)(up + i * SIZE(T))));
-  for (; i < end; i++) STORE(T)(y + i * y_steps.s7, CALL(float, LOAD(T)(gate + i * gate_steps.s7), LOAD(T)(up + i * up_steps.s7)));
+      STORE16(Y)(y + i * SIZE(Y), CALL(float16, LOAD16(X)(gate + i * SIZE(X)), LOAD16(X)(up + i * SIZE(X))));
+  for (; i < end; i++) STORE(Y)(y + i * y_steps.s7, CALL(float, LOAD(X)(gate + i * gate_steps.s7), LOAD(X)(up + i * up_steps.s7)));
 }

@@ -45,6 +45,7 @@ typedef struct _cl_event *cl_event;
 #define BP_CL_DRIVER_VERSION 0x102du
 #define BP_CL_DEVICE_VERSION 0x102fu
 #define BP_CL_DEVICE_EXTENSIONS 0x1030u
+#define BP_CL_DEVICE_PLATFORM 0x1031u
 #define BP_CL_DEVICE_HOST_UNIFIED_MEMORY 0x1035u
 #define BP_CL_DEVICE_DOUBLE_FP_CONFIG 0x1032u
 #define BP_CL_FP_DENORM 1u
@@ -87,9 +88,11 @@ typedef struct bp_opencl {
   int32_t (*clEnqueueWriteBuffer)(cl_command_queue, cl_mem, uint32_t, size_t, size_t, const void *, uint32_t, const cl_event *, cl_event *);
   void *(*clEnqueueMapBuffer)(cl_command_queue, cl_mem, uint32_t, uint64_t, size_t, size_t, uint32_t, const cl_event *, cl_event *, int32_t *);
   int32_t (*clEnqueueUnmapMemObject)(cl_command_queue, cl_mem, void *, uint32_t, const cl_event *, cl_event *);
+  int32_t (*clEnqueueBarrierWithWaitList)(cl_command_queue, uint32_t, const cl_event *, cl_event *);
   int32_t (*clEnqueueMarkerWithWaitList)(cl_command_queue, uint32_t, const cl_event *, cl_event *);
   int32_t (*clFlush)(cl_command_queue);
   int32_t (*clFinish)(cl_command_queue);
+  int32_t (*clWaitForEvents)(uint32_t, const cl_event *);
   int32_t (*clReleaseEvent)(cl_event);
   int32_t (*clGetEventProfilingInfo)(cl_event, uint32_t, size_t, void *, size_t *);
 } bp_opencl;
