@@ -112,7 +112,7 @@ let package = Package(
     tests("ARMKernelTests", ["BackplaneConformance", "BackplaneReference", "BackplaneCore", "BackplaneABI"]),
     tests("MutantTests", ["BackplaneConformance", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Mutant with cc
     tests("EvilTests", ["BackplaneConformance", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Evil with cc
-    tests("NPUStubTests", ["BackplaneModels", "BackplaneConformance", "BackplaneRuntime", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // opens the plugins with dlopen
+    tests("NPUStubTests", ["BackplaneModels", "BackplaneConformance", "BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // opens the plugins with dlopen
     tests("BackplaneTunerTests", ["BackplaneTuner", "BackplaneConformance", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // opens the CPU plugin with dlopen
     tests("VulkanTests", []),  // runs the tool, which opens the plugin
   ],

@@ -142,7 +142,8 @@ int npu_run_command(const npu_command *c, const npu_view *views, uint32_t n_view
     return NPU_FINE;
   case NPU_VISIBLE:
     INSIDE(c->a, 4 * tile);
-    npu_visible_softmax(c, FLOATS(c->a));
+    if (c->flags & NPU_HAS_B) INSIDE(c->b, 4ull * c->rows);
+    npu_visible_softmax(c, FLOATS(c->a), c->flags & NPU_HAS_B ? FLOATS(c->b) : 0);
     return NPU_FINE;
   case NPU_RMS_NORM: case NPU_LAYER_NORM:
     INSIDE(c->a, 4 * tile); INSIDE(c->b, 4 * tile);

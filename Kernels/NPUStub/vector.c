@@ -45,13 +45,14 @@ void npu_binary(const npu_command *c, float *to, const float *x, const float *y)
   }
 }
 
-// exp(x - max) / Σ of n numbers; -infinity throughout gives zeros.
-static void normalise(float *x, uint32_t n) {
+// exp(x - max) / Σ of n numbers; -infinity throughout gives zeros. Gives back the logarithm of Σ exp(x).
+static float normalise(float *x, uint32_t n) {
   float largest = -INFINITY, sum = 0;
   for (uint32_t i = 0; i < n; i++) if (!(x[i] <= largest)) largest = x[i];
-  if (largest == -INFINITY) { memset(x, 0, n * sizeof *x); return; }
+  if (largest == -INFINITY) { memset(x, 0, n * sizeof *x); return -INFINITY; }
   for (uint32_t i = 0; i < n; i++) sum += x[i] = expf(x[i] - largest);
   for (uint32_t i = 0; i < n; i++) x[i] /= sum;
+  return largest + logf(sum);
 }
 
 void npu_softmax(const npu_command *c, float *rows, const float *mask) {
@@ -63,7 +64,7 @@ void npu_softmax(const npu_command *c, float *rows, const float *mask) {
 }
 
 // Query t stands at key t + S - T; what it must not see has no weight, whatever its score was.
-void npu_visible_softmax(const npu_command *c, float *scores) {
+void npu_visible_softmax(const npu_command *c, float *scores, float *log_sums) {
   for (uint32_t r = 0; r < c->rows; r++) {
     int64_t keys = c->cols, own = c->row + r + keys - c->n0;
     int64_t end = c->flags & NPU_CAUSAL && own + 1 < keys ? own + 1 : keys, begin = c->n1 > 0 && own - c->n1 + 1 > 0 ? own - c->n1 + 1 : 0;
@@ -76,7 +77,8 @@ void npu_visible_softmax(const npu_command *c, float *scores) {
       float s = x[i] * c->f0;
       x[i] = c->f1 > 0 ? c->f1 * tanhf(s / c->f1) : s;
     }
-    normalise(x + begin, (uint32_t)(end - begin));
+    float log_sum = normalise(x + begin, (uint32_t)(end - begin));
+    if (log_sums) log_sums[r] = log_sum;
   }
 }
 

@@ -143,13 +143,12 @@ final class Device: PluginDevice, @unchecked Sendable {
     (clock.host_ns, clock.device_ticks, clock.hz) = (now, ticks(now), description.timestamp_hz)
     return clock
   }
-  private func ticks(_ now: UInt64) -> UInt64 { UInt64(Double(now - started) * chip.clockMHz / 1000) }
+  func ticks(_ now: UInt64) -> UInt64 { UInt64(Double(now - started) * chip.clockMHz / 1000) }
 
   /// Begin and end of a program on the simulated clock: behind those before it.
-  func occupy(_ cost: Cost) -> (begin: UInt64, end: UInt64) {
-    let now = ticks(host.now)
-    return lock.locked {
-      let begin = max(now, busyUntil)
+  func occupy(_ cost: Cost, from arrived: UInt64) -> (begin: UInt64, end: UInt64) {
+    lock.locked {
+      let begin = max(arrived, busyUntil)
       busyUntil = begin + UInt64(cost.cycles + chip.launchCycles)
       return (begin, busyUntil)
     }

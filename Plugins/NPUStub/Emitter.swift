@@ -72,7 +72,7 @@ struct Emitter {
   }
 
   mutating func emit(_ operation: npu_operation, slot: Int, rows: Int = 1, cols: Int, _ fill: (inout npu_command) -> Void) {
-    if rows == 0 || (cols == 0 && operation != NPU_MATMUL && operation != NPU_MATMUL_I8) { return }
+    if rows == 0 || (cols == 0 && ![NPU_MATMUL, NPU_MATMUL_I8, NPU_VISIBLE].contains(operation)) { return }
     var command = npu_command()
     command.operation = UInt16(operation.rawValue)
     command.slot = UInt16(slot)

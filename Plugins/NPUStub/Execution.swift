@@ -31,6 +31,7 @@ extension Device {
     case .timeout: throw PluginError(BP_E_TIMEOUT, "the device did not answer in time", retry: BP_RETRY_SAME_CALL)
     case .none: break
     }
+    let arrived = ticks(host.now)
     let (commands, views) = (program.content.commands, program.content.views)
     try withScratchpad { pad throws(PluginError) in
       for (i, command) in commands.enumerated() {
@@ -49,7 +50,7 @@ extension Device {
         }
       }
     }
-    return occupy(program.content.cost)
+    return occupy(program.content.cost, from: arrived)
   }
 
   private func checkTime(_ submission: bp_submission, _ node: Int) throws(PluginError) {

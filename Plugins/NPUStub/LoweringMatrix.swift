@@ -207,22 +207,31 @@ extension Lowering {
   /// A head at a time: its keys and values stay, tiles of queries pass. Small static shapes only; no masks, sinks or slopes.
   mutating func attention(_ call: Call) throws(Refusal) -> Kernel {
     for i in 3..<6 where call.has(i) { throw Refusal(reason: BP_REASON_OPERAND_UNEXPECTED, operand: UInt32(i)) }
-    if call.hasOutput(1) { throw Refusal(reason: BP_REASON_OPERAND_UNEXPECTED, operand: UInt32(call.node.inputs.count + 1)) }
     let (q, k, v) = (try call.float(try call.input(0)), try call.float(try call.input(1)), try call.float(try call.input(2)))
     let y = try call.float(try call.output()), rank = q.shape.count
+    let lse = call.hasOutput(1) ? try call.float(try call.output(1)) : nil
     let (t, h, d) = (q.shape[rank - 3], q.shape[rank - 2], q.shape[rank - 1]), (s, g, e) = (k.shape[rank - 3], k.shape[rank - 2], v.shape[rank - 1])
     let given = try call.double(BP_ATTENTION_SCALE), cap = try call.double(BP_ATTENTION_SOFTCAP)
     let window = min(try call.int(BP_ATTENTION_WINDOW), Int(Int32.max)), flags = try call.int(BP_ATTENTION_CAUSAL) == 1 ? UInt16(NPU_CAUSAL) : 0
     let scale = given == 0 ? 1 / Double(d).squareRoot() : given
-    if y.count == 0 { return .matrixFloat }
+    if y.count == 0, lse?.count ?? 0 == 0 { return .matrixFloat }
     let (keys, values) = (try emitter.keep(4 * s * d, k), try emitter.keep(4 * s * e, v))
-    let step = try emitter.rows(of: [4 * d, 4 * s, 4 * e], k, atMost: t)
+    let step = try emitter.rows(of: [4 * d, 4 * s, 4 * e, 4], k, atMost: t)
     let (scores, result) = (Emitter.aligned(4 * d * step), Emitter.aligned(4 * d * step) + Emitter.aligned(4 * s * step))
+    let sums = result + Emitter.aligned(4 * e * step)
     func head(_ operand: Operand, _ batch: Int, _ head: Int) -> UInt32 {
       var part = operand
       (part.shape, part.strides) = ([operand.shape[rank - 3], operand.shape[rank - 1]], [operand.strides[rank - 3], operand.strides[rank - 1]])
       var (rest, at) = (batch, head * operand.strides[rank - 2])
       for i in (0..<rank - 3).reversed() { (at, rest) = (at + rest % operand.shape[i] * operand.strides[i], rest / operand.shape[i]) }
+      return emitter.view(part, offset: at)
+    }
+    func logSums(_ batch: Int, _ head: Int) -> UInt32? {
+      guard let lse else { return nil }
+      var part = lse
+      (part.shape, part.strides) = ([t, 1], [lse.strides[rank - 3], 4])
+      var (rest, at) = (batch, head * lse.strides[rank - 2])
+      for i in (0..<rank - 3).reversed() { (at, rest) = (at + rest % lse.shape[i] * lse.strides[i], rest / lse.shape[i]) }
       return emitter.view(part, offset: at)
     }
     for batch in 0..<q.shape.dropLast(3).reduce(1, *) {
@@ -231,6 +240,7 @@ extension Lowering {
         emitter.load(head(v, batch, group), slot: 2, rows: s, cols: e, to: Int(values))
         for i in 0..<h / g {
           let (from, to) = (head(q, batch, group * (h / g) + i), head(y, batch, group * (h / g) + i))
+          let toSums = logSums(batch, group * (h / g) + i)
           emitter.pipeline(Array(stride(from: 0, to: t, by: step)), load: { m, row, slot in
             m.load(from, slot: slot, row: row, rows: min(step, t - row), cols: d, to: m.base(slot))
           }, run: { m, row, slot in
@@ -238,13 +248,15 @@ extension Lowering {
             m.emit(NPU_MATMUL, slot: slot, rows: rows, cols: d) { ($0.a, $0.b, $0.c, $0.n1) = (UInt32(base + scores), UInt32(base), keys, UInt32(s)) }
             m.emit(NPU_VISIBLE, slot: slot, rows: rows, cols: s) {
               ($0.a, $0.row, $0.n0, $0.n1) = (UInt32(base + scores), Int64(row), UInt32(t), UInt32(window))
-              ($0.f0, $0.f1, $0.flags) = (Float(scale), Float(cap), flags)
+              ($0.f0, $0.f1, $0.flags) = (Float(scale), Float(cap), flags | (toSums == nil ? 0 : UInt16(NPU_HAS_B)))
+              $0.b = UInt32(base + sums)
             }
             m.emit(NPU_MATMUL, slot: slot, rows: rows, cols: s) {
               ($0.a, $0.b, $0.c, $0.n1) = (UInt32(base + result), UInt32(base + scores), values, UInt32(e))
               $0.flags = UInt16(NPU_TRANSPOSED | NPU_SKIP_ZERO)
             }
             m.store(to, slot: slot, row: row, rows: rows, cols: e, from: base + result)
+            if let toSums { m.store(toSums, slot: slot, row: row, rows: rows, cols: 1, from: base + sums) }
           })
         }
       }

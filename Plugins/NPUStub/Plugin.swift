@@ -5,7 +5,7 @@ import BackplanePluginKit
 let spokenABI = UInt32(BP_ABI_1_0)...UInt32(BP_ABI_THIS)
 let pluginVersion: StaticString = "0.1.0"
 /// Of the programs that this build makes; raise it with every change of commands, lowering or blob.
-let buildNumber: UInt64 = 1
+let buildNumber: UInt64 = 2
 /// Of the simulated driver: blobs of another minor version are usable, of another major version not.
 let driverVersion: (major: UInt32, minor: UInt32) = (1, 0)
 
@@ -24,7 +24,7 @@ nonisolated(unsafe) private var pluginTable: bp_plugin = {
   table.name = bp_str("npu")
   table.vendor = bp_str("Backplane")
   table.version = bp_str(pluginVersion)
-  table.build_id = bp_str("1")
+  table.build_id = bp_str("2")
   table.flags = BP_PLUGIN_OWN_THREADS
   #if DEBUG
   table.flags |= BP_PLUGIN_DEBUG_BUILD
@@ -45,9 +45,21 @@ nonisolated(unsafe) private var pluginTable: bp_plugin = {
     out.pointee = makeHandle(try Device(object(instance, as: Instance.self).host))
     functions.pointee = deviceFunctionTable()
   } }
+  table.extension = { _, name, version in
+    guard version == 1, name.string == "backplane.program_cost" else { return nil }
+    return unsafeBitCast(programCost, to: UnsafeRawPointer.self)
+  }
   table.device_close = { if let device = $0 { (take(device, as: PluginDevice.self) as? Device)?.close() } }
   return table
 }()
+
+/// The extension `backplane.program_cost`: what a run of a program takes on the simulated chip.
+private let programCost: @convention(c) (bp_program?, UnsafeMutablePointer<UInt64>?, UnsafeMutablePointer<Double>?) -> bp_status = { handle, nanoseconds, joules in
+  guard let handle, let program = object(handle, as: PluginProgram.self) as? Program else { return BP_E_INVALID }
+  nanoseconds?.pointee = UInt64(program.content.cost.nanoseconds(program.device.chip))
+  joules?.pointee = program.content.cost.joules(program.device.chip)
+  return BP_OK
+}
 
 /// One use of the plugin by a host.
 final class Instance: Sendable {

@@ -28,6 +28,8 @@ public struct BackplaneError: Error, Sendable {
   /// The node concerned in the graph given.
   public var node: Int?
   public var nativeCode: Int64 = 0
+  /// The device says that the same call may succeed if it is made again (`BP_RETRY_SAME_CALL`).
+  public var mayRetry = false
 
   public init(_ kind: Kind, _ message: String, subject: String? = nil, hint: String? = nil) {
     self.kind = kind
@@ -56,6 +58,7 @@ public struct BackplaneError: Error, Sendable {
     self.init(Kind(status: status), "\(call): \(text.isEmpty ? BackplaneError.statusText(status) : text)", subject: subject)
     reason = error.reason
     nativeCode = error.native_code
+    mayRetry = error.retry == BP_RETRY_SAME_CALL
     node = error.node_plus_1 == 0 ? nil : Int(error.node_plus_1) - 1
   }
 

@@ -29,6 +29,16 @@ public final class DeviceProgram: @unchecked Sendable {
     public var kernelCount: Int
   }
 
+  /// What a device estimates that a run takes, on its own clock.
+  public struct Cost: Sendable, Hashable, Codable {
+    public var nanoseconds = 0.0, joules = 0.0
+    public init() {}
+    public mutating func add(_ other: Cost, times count: Int) {
+      nanoseconds += other.nanoseconds * Double(count)
+      joules += other.joules * Double(count)
+    }
+  }
+
   public let device: Device
   public let handle: bp_program?
   public let info: Info
@@ -50,6 +60,17 @@ public final class DeviceProgram: @unchecked Sendable {
   }
 
   deinit { device.functions.pointee.program_destroy(handle) }
+
+  /// Time and energy of a run, where the plugin has the extension `backplane.program_cost`.
+  public var cost: Cost? {
+    typealias Function = @convention(c) (bp_program?, UnsafeMutablePointer<UInt64>?, UnsafeMutablePointer<Double>?) -> bp_status
+    guard let address = device.instance.extension("backplane.program_cost", version: 1) else { return nil }
+    var nanoseconds: UInt64 = 0
+    var cost = Cost()
+    guard unsafeBitCast(address, to: Function.self)(handle, &nanoseconds, &cost.joules) == BP_OK, cost.joules.isFinite else { return nil }
+    cost.nanoseconds = Double(nanoseconds)
+    return cost
+  }
 
   /// The program as bytes that the same plugin can load faster than it compiles.
   public func export() throws(BackplaneError) -> [UInt8] {

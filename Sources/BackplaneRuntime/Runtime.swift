@@ -25,6 +25,8 @@ public final class Runtime: Sendable {
     public var tuning: (any TuningSource)?
     public var logLevel: LogLevel = .warning
     public var log: LogHandler = LogMessage.writeToStandardError
+    /// Records what every session does when; nil records nothing.
+    public var trace: Trace?
 
     public init() {}
   }
@@ -32,6 +34,7 @@ public final class Runtime: Sendable {
   public let host: PluginHost
   public let registry: PluginRegistry
   public var pool: ThreadPool { host.pool }
+  public let trace: Trace?
   /// Weights that devices hold, shared by every session of this runtime.
   let weights = WeightStore()
   public let tuning: (any TuningSource)?
@@ -50,6 +53,7 @@ public final class Runtime: Sendable {
     host = PluginHost(pool: pool, settings: settings, blobs: blobs, logLevel: options.logLevel, log: options.log)
     let search = options.searchesForPlugins
       ? PluginSearch(explicit: options.pluginPaths, environment: options.environment) : PluginSearch.only(options.pluginPaths)
+    trace = options.trace
     recovery = DeviceRecovery(host)
     registry = PluginRegistry(host: host.services, search: search, policy: options.probe)
   }

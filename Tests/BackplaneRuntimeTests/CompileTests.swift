@@ -2,7 +2,8 @@ import BackplaneCore
 import BackplaneRegistry
 @testable import BackplaneRuntime
 import BackplaneSpecs
-import Glibc
+import Foundation
+import FoundationXML
 import Synchronization
 import Testing
 
@@ -171,6 +172,55 @@ private func run(_ compiled: CompiledGraph, _ inputs: [TensorID], _ outputs: [Te
     #expect(report.text.contains("rms_norm"))
     #expect(report.text.contains("fake:0 refuses: the operator is not implemented"))
     #expect(report.json.contains("\"isFallback\" : true"))
+    #expect(report.svg.hasPrefix("<svg") && report.svg.contains("10 ns estimated") && report.svg.contains("fake:0 refuses: the operator is not implemented"))
+    #expect(try XMLDocument(xmlString: report.svg).rootElement()?.name == "svg")
+  }
+
+  @Test func theReportsCostsAddUp() throws {
+    let (runtime, _) = try makeRuntime([FakeDeviceOptions(ops: ["add", "neg"], cost: 10), FakeDeviceOptions(cost: 0)])
+    var options = CompileOptions(devices: runtime.devices, fallback: .allow)
+    options.switchNanoseconds = 7
+    options.linkCost = { from, to in LinkCost(latencyNanoseconds: from == nil || to == nil ? 100 : 1000, nanosecondsPerKibibyte: 0) }
+    options.pins = ["add", "neg"].map { PlacementPin($0, device: "fake:0") }
+    let report = try runtime.compile(try addNorm().graph, options).report
+    #expect(report.entries.map(\.device) == ["fake:0", "fake:1", "fake:0"])
+    // Guessed: a microsecond, and 3 x 8 floats read and written at 10 bytes a nanosecond.
+    #expect(report.entries.map(\.estimatedNanoseconds) == [10, 1000 + 2 * 96 / 10, 10] && report.entries.map(\.basis) == [.estimated, .guessed, .estimated])
+    // Two inputs come, the sum goes over, two outputs leave.
+    #expect(report.copies.map(\.nanoseconds) == [1000] && report.moveNanoseconds == 2 * 100 + 1000 + 2 * 100 && report.switchNanoseconds == 14)
+    #expect(report.estimatedNanoseconds == report.computeNanoseconds + report.moveNanoseconds + report.switchNanoseconds)
+    #expect(report.entries[0].alternatives.map(\.nanoseconds) == [1000 + 3 * 96 / 10] && report.entries[1].alternatives.first?.refusal == "the operator is not implemented")
+  }
+
+  @Test func pinnedNodesAreWhereTheyWerePinned() throws {
+    let (runtime, _) = try makeRuntime([FakeDeviceOptions(cost: 10), FakeDeviceOptions(cost: 10_000_000)])
+    func devices(_ pins: [PlacementPin]) throws -> [String] {
+      var options = CompileOptions(devices: runtime.devices)
+      (options.pins, options.fuses) = (pins, false)
+      return try runtime.compile(try addNorm().graph, options).report.entries.map(\.device)
+    }
+    #expect(try devices([]) == ["fake:0", "fake:0", "fake:0"])
+    #expect(try devices([PlacementPin("norm*", device: "fake:1")]) == ["fake:0", "fake:1", "fake:0"])
+    #expect(try devices([PlacementPin("*m*", device: "fake:0"), PlacementPin("*", device: "fake:1")]) == ["fake:0", "fake:0", "fake:1"])
+    #expect(try devices([PlacementPin("rms_norm", device: "fake:1")]) == ["fake:0", "fake:1", "fake:0"])
+    #expect(throws: BackplaneError.self) { try devices([PlacementPin("softmax", device: "fake:1")]) }
+    #expect(throws: BackplaneError.self) { try devices([PlacementPin("add", device: "fake:2")]) }
+  }
+
+  @Test func aDevicesMemoryBudgetIsKeptOrRefused() throws {
+    let (runtime, _) = try makeRuntime([FakeDeviceOptions(cost: 1000), FakeDeviceOptions(cost: 90_000)])
+    var builder = GraphBuilder()
+    var y = builder.input("x", .f32, [4, 8])
+    for i in 0..<4 { y = try builder.apply("matmul", [y, builder.constant("w\(i)", .f32, [8, 8])])[0]! }
+    builder.output(y)
+    var options = CompileOptions(devices: runtime.devices)
+    #expect(Set(try runtime.compile(builder.graph, options).report.entries.map(\.device)) == ["fake:0"])
+    options.memoryBudgets = ["fake:0": 3 * 256 + 10]
+    let compiled = try runtime.compile(builder.graph, options)
+    #expect(compiled.report.entries.count { $0.device == "fake:0" } == 3 && compiled.memorySummaries[0].weightBytes == 3 * 256)
+    options.memoryBudgets = ["fake:0": 256, "fake:1": 2 * 256]
+    let error = #expect(throws: BackplaneError.self) { try runtime.compile(builder.graph, options) }
+    #expect(error?.message == "no placement keeps the devices' memory budgets (fake:0: 256, fake:1: 512 bytes); weights and states are 1024 bytes")
   }
 
   @Test func aPluginThatLiesAboutItsWorkspaceIsFoundOut() throws {

@@ -1,4 +1,5 @@
 import BackplaneModels
+@testable import BackplaneRuntime
 import Foundation
 import Testing
 import _TestSupport
@@ -59,6 +60,26 @@ import _TestSupport
     #expect(again.count("compiled again") == 0)
   }
 
+  /// The disk is full from the first byte, and in the middle of a blob.
+  @Test(arguments: [0, 9_000]) func aFullDiskCostsWarningsOnly(room: Int) throws {
+    let folder = temporaryFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let model = try syntheticModel()
+    let messages = Messages()
+    let runtime = makeRuntime(store: folder, messages: messages)
+    let store = try #require(runtime.host.blobs)
+    store.room.withLock { $0 = room }
+    #expect(try tokens(model, runtime, count: 6) == tokens(model, makeRuntime(), count: 6))
+    #expect(messages.count("No space left on device") > 0 && messages.count("compiled again next time") > 0, "\(messages.all.prefix(5))")
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+    #expect(store.damaged().isEmpty && names.allSatisfy { !$0.hasSuffix(".tmp") })
+    // Room again: kept from then on.
+    store.room.withLock { $0 = nil }
+    _ = try tokens(model, makeRuntime(store: folder), count: 1)
+    let again = makeRuntime(store: folder)
+    #expect(try TextGenerator(model, on: again, options: npuFirst(again)).compiled.report.programs.allSatisfy { $0.device != "npu:0" || $0.isFromStore })
+  }
+
   /// Faults at random dispatches: the text is the same as without. BACKPLANE_FAULT_RUNS=100 for all of them.
   @Test func aLostDeviceLosesNothing() throws {
     let folder = temporaryFolder()
@@ -94,13 +115,42 @@ import _TestSupport
     #expect(generator.compiled.devices.map(\.id) == ["cpu"] && runtime.recovery.events.map(\.isBack) == [false])
   }
 
+  @Test func aTimeoutIsAskedAgain() throws {
+    let model = try syntheticModel()
+    let messages = Messages()
+    let runtime = makeRuntime(["npu.fault": "timeout@3,timeout@9"], messages: messages)
+    #expect(try tokens(model, runtime, count: 6) == tokens(model, makeRuntime(), count: 6))
+    #expect(runtime.recovery.events.map(\.isTimeout) == [true, true] && messages.count("did not answer in time") == 2)
+    // One that never answers is an error in the end.
+    let deaf = makeRuntime(["npu.fault": (1...20).map { "timeout@\($0)" }.joined(separator: ",")])
+    let error = #expect(throws: BackplaneError.self) { try tokens(model, deaf, count: 6) }
+    #expect(error?.kind == .timeout && deaf.recovery.events.count == 3)
+  }
+
+  @Test func timeAndEnergyOfTheChipAreAddedUp() throws {
+    let model = try syntheticModel()
+    func costs(_ chip: String, count: Int) throws -> (cost: DeviceProgram.Cost, runs: Int) {
+      let path = temporaryFolder() + ".json"
+      try Data(chip.utf8).write(to: URL(fileURLWithPath: path))
+      defer { try? FileManager.default.removeItem(atPath: path) }
+      let runtime = makeRuntime(["npu.chip": path])
+      let generator = try TextGenerator(model, on: runtime, options: try npuFirst(runtime))
+      _ = try generate(generator, prompt: "a", count: count)
+      #expect(Array(generator.estimatedCosts.keys) == ["npu:0"])
+      return (try #require(generator.estimatedCosts["npu:0"]), generator.session.runCount)
+    }
+    let short = try costs("{}", count: 2), long = try costs("{}", count: 4), busy = try costs("{\"idle_mw\": 0}", count: 4)
+    #expect(short.cost.nanoseconds > 0 && short.cost.joules > 0)
+    #expect(abs(long.cost.joules / short.cost.joules - Double(long.runs) / Double(short.runs)) < 1e-6)
+    #expect(busy.cost.nanoseconds == long.cost.nanoseconds && busy.cost.joules < long.cost.joules)
+  }
+
   @Test func otherFaultsAreClearErrors() throws {
     let model = try syntheticModel()
     func failure(_ fault: String) -> BackplaneError? {
       do { _ = try tokens(model, makeRuntime(["npu.fault": fault]), count: 4) } catch { return error as? BackplaneError }
       return nil
     }
-    #expect(failure("timeout@3")?.kind == .timeout)
     #expect(failure("oom@2")?.kind == .outOfDeviceMemory)
     #expect(failure("fire@2")?.description.contains("device_lost@N") == true)
   }

@@ -14,12 +14,14 @@ final class Messages: Sendable {
 }
 
 /// A runtime with the NPU stub and the CPU, and a blob store of its own.
-func makeRuntime(_ settings: [String: String] = [:], store: String? = nil, messages: Messages? = nil) -> Runtime {
+func makeRuntime(_ settings: [String: String] = [:], store: String? = nil, messages: Messages? = nil, trace: Trace? = nil,
+                 libraries names: [String] = ["BackplaneNPUStub", "BackplaneCPU"]) -> Runtime {
   var options = Runtime.Options()
   options.threads = 1  // a thread to wait for costs more than it does on models this small
-  options.pluginPaths = ["BackplaneNPUStub", "BackplaneCPU"].map { libraries + "/lib\($0).so" }
+  options.pluginPaths = names.map { libraries + "/lib\($0).so" }
   options.searchesForPlugins = false
   options.probe = .off
+  options.trace = trace
   options.environment = [:]
   options.settings = settings.merging(["cache.directory": store ?? "none"]) { own, _ in own }
   options.log = { message in messages?.add("\(message.category): \(message.text)") }

@@ -35,7 +35,8 @@ enum npu_operation {
   NPU_MATMUL_I8, // a[rows, n1] = codes at b, scales at c, times n1 rows of weights of format `function` at d; cols = K, n0 = act block
   NPU_MATMUL,    // a[rows, n1] = b[rows, cols] times c: [n1, cols], or [cols, n1] with flag TRANSPOSED; SKIP_ZERO: zeros of b hide c
   NPU_SOFTMAX,   // rows of n at a in place: f0 · a + mask at b where flag HAS_B
-  NPU_VISIBLE,   // scores a[rows, cols] of queries row …: f0 scale, f1 softcap, n0 queries in all, flag CAUSAL, n1 window; softmax in place
+  NPU_VISIBLE,   // scores a[rows, cols] of queries row …: f0 scale, f1 softcap, n0 queries in all, flag CAUSAL, n1 window; softmax in place;
+                 // log-sum-exp of each row to b where flag HAS_B
   NPU_RMS_NORM,  // a = b / rms · (c + f1), f0 epsilon; HAS_C
   NPU_LAYER_NORM,// a = (b - mean) / deviation · c + d; HAS_C, HAS_D
   NPU_ROPE,      // rows of heads at b to a: positions at c (n0 bytes each), frequencies at d, n1 of them; see engine.c

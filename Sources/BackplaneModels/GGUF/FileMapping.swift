@@ -50,6 +50,9 @@ final class FileMapping: @unchecked Sendable {
     bytes = UnsafeRawBufferPointer(start: base, count: size)
   }
 
+  /// False for a copy on the heap.
+  var isMapped: Bool { descriptor >= 0 }
+
   /// A copy of `contents` on the heap.
   init(contents: some Collection<UInt8>, path: String = "in memory") {
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(contents.count, 1), alignment: 16)

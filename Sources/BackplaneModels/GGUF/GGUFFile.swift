@@ -53,6 +53,9 @@ public final class GGUFFile: Sendable {
   /// Bytes of the whole file.
   public var byteCount: Int { mapping.bytes.count }
 
+  /// Tensor data are pages of the file, not a copy in memory.
+  public var isMapped: Bool { mapping.isMapped }
+
   public func tensor(_ name: String) -> GGUFTensor? { byName[name].map { tensors[$0] } }
 
   /// The tensor's bytes in the mapping, valid while this object lives.

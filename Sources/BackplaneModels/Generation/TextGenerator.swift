@@ -12,6 +12,17 @@ public final class TextGenerator {
   /// What single tokens run on.
   public var compiled: CompiledGraph { stages[0].compiled }
   public var session: Session { stages[0].session }
+  /// What devices estimate of all runs so far, where they tell what their programs take: nanoseconds on their clock, and joules.
+  public var estimatedCosts: [String: DeviceProgram.Cost] {
+    var costs: [String: DeviceProgram.Cost] = [:]
+    for stage in stages {
+      for program in stage.compiled.report.programs {
+        guard let cost = program.cost else { continue }
+        costs[program.device, default: .init()].add(cost, times: stage.session.runCount)
+      }
+    }
+    return costs
+  }
   /// Tokens in the cache: what the next token is generated from.
   public private(set) var past = 0
 
@@ -30,15 +41,20 @@ public final class TextGenerator {
   private let runtime: Runtime
   private var options: CompileOptions
   private let constants: [TensorID: ConstantSource]
+  private let memoryBudget: Int?
   /// The runs that filled the cache: to fill it again.
   private var history: [(tokens: [Int32], size: Int?)] = []
 
   /// Compiles the model and binds its weights, which stay in the mapped file where the device can read them there.
   ///
-  /// - Parameter chunks: Sizes of the prompt's runs on devices with static shapes.
+  /// - Parameters:
+  ///   - chunks: Sizes of the prompt's runs on devices with static shapes.
+  ///   - memoryBudget: Bytes that the process may have in memory; weights are paged to keep within it.
   /// - Throws: ``BackplaneError``: a node that no device takes, with each device's reason; memory; a changed file.
-  public init(_ model: LanguageModel, on runtime: Runtime, options: CompileOptions = CompileOptions(), chunks: [Int] = [64, 256]) throws(BackplaneError) {
-    (self.model, self.runtime, self.options, wantedChunks) = (model, runtime, options, chunks)
+  public init(_ model: LanguageModel, on runtime: Runtime, options: CompileOptions = CompileOptions(), chunks: [Int] = [64, 256],
+              memoryBudget: Int? = nil) throws(BackplaneError) {
+    (self.model, self.runtime, self.options, wantedChunks, self.memoryBudget) = (model, runtime, options, chunks, memoryBudget)
+    if memoryBudget != nil { self.options.weightBytesPerProgram = MemoryBudget.programBytes }
     constants = try model.constantSources()
     if self.options.devices.isEmpty { self.options.devices = runtime.defaultDevices }
     try compileFirst()
@@ -54,7 +70,9 @@ public final class TextGenerator {
     var values = SymbolValues()
     if let size { (values[model.tokens], values[model.outputs]) = (size, 1) }
     let compiled = try runtime.compile(try model.graph.specialised(values), options)
-    return Stage(size: size, compiled: compiled, session: try Session(compiled, constants: constants, sharingStatesOf: stages.first?.session))
+    let session = try Session(compiled, constants: constants, sharingStatesOf: stages.first?.session, pagesWeights: memoryBudget != nil)
+    if let memoryBudget { try MemoryBudget(memoryBudget).apply(to: session) }
+    return Stage(size: size, compiled: compiled, session: session)
   }
 
   private func stage(_ size: Int?) throws(BackplaneError) -> Stage {
@@ -217,7 +235,7 @@ extension LanguageModel {
     var result: [TensorID: ConstantSource] = [:]
     for (id, source) in sources {
       result[id] = switch source {
-      case .file(let offset, let count): ConstantSource(file.bytes(at: offset, count: count), owner: file)
+      case .file(let offset, let count): ConstantSource(file.bytes(at: offset, count: count), owner: file, isMapped: file.isMapped)
       case .memory(let bytes): ConstantSource(bytes)
       }
     }

@@ -9,11 +9,13 @@ struct Building {
   let graph: Graph
   let lastReader: [Int]
   let isOutput: [Bool]
+  let parts: [TensorID: ConstantPart]
 
-  init(_ runtime: Runtime, _ placing: Placing, _ options: CompileOptions) {
+  init(_ runtime: Runtime, _ placing: Placing, _ options: CompileOptions, _ parts: [TensorID: ConstantPart]) {
     self.runtime = runtime
     self.placing = placing
     self.options = options
+    self.parts = parts
     var graph = placing.graph
     graph.nodes = placing.units.map(\.node)
     self.graph = graph
@@ -26,21 +28,22 @@ struct Building {
   func build() throws(BackplaneError) -> CompiledGraph {
     var programs: [ProgramPlan] = []
     var compiled: [ProgramCache.Result] = []
-    for (nodes, device) in runs() { try compile(nodes, device, &programs, &compiled) }
+    for part in cut() { try compile(part.nodes, part.device, &programs, &compiled) }
+    let schedule = Schedule(programs, overlaps: options.overlaps)
     let memories = placing.devices.map { DeviceMemory($0) }
-    let memory = try MemoryPlan(graph, programs, compiled.map(\.program.info), deviceCount: placing.devices.count,
+    let memory = try MemoryPlan(graph, programs, schedule, compiled.map(\.program.info), deviceCount: placing.devices.count,
                                 alignments: memories.map(\.alignment), validates: options.validates)
     return CompiledGraph(runtime, source: placing.graph, graph: graph, devices: placing.devices, deviceMemory: memories,
-                         report: report(programs, compiled, memory), programs: programs, compiled: compiled.map(\.program), memory: memory)
+                         report: report(programs, schedule, compiled, memory), programs: programs, schedule: schedule, compiled: compiled.map(\.program), memory: memory, parts: parts)
   }
 
-  /// Neighbours in the order that are on one device.
-  private func runs() -> [(Range<Int>, Int)] {
-    var runs: [(Range<Int>, Int)] = []
-    for (i, unit) in placing.units.enumerated() {
-      if let last = runs.last, last.1 == unit.device { runs[runs.count - 1].0 = last.0.lowerBound..<i + 1 } else { runs.append((i..<i + 1, unit.device)) }
-    }
-    return runs
+  /// Neighbours in the order that are on one device, cut where that lets devices work at the same time.
+  private func cut() -> [ProgramCutter.Part] {
+    let cutter = ProgramCutter(graph, devices: placing.units.map(\.device), nanoseconds: placing.units.map { placing.estimate($0) })
+    // What another thread and another program cost is small against this.
+    let parts = options.overlaps && placing.devices.count > 1 ? cutter.overlapping(worth: 4 * max(options.switchNanoseconds, 1)) : cutter.neighbours()
+    guard let limit = options.weightBytesPerProgram else { return parts }
+    return parts.flatMap { $0.cut(weightBytes: limit, graph) }
   }
 
   /// Compiles a run; where the device says that the graph is too much for it at some node, as two.
@@ -67,31 +70,34 @@ struct Building {
     }
   }
 
-  private func report(_ programs: [ProgramPlan], _ compiled: [ProgramCache.Result], _ memory: MemoryPlan) -> PlacementReport {
+  private func report(_ programs: [ProgramPlan], _ schedule: Schedule, _ compiled: [ProgramCache.Result], _ memory: MemoryPlan) -> PlacementReport {
     var report = PlacementReport()
-    report.estimatedNanoseconds = placing.cost
-    report.isExact = placing.isExact
-    var whys: [String: String] = [:]
+    let bill = placing.bill()
+    (report.computeNanoseconds, report.moveNanoseconds, report.switchNanoseconds) = (bill.compute, bill.moved, bill.switches)
+    (report.estimatedNanoseconds, report.isExact) = (bill.total, placing.isExact)
+    var explained: [String: (why: String, alternatives: [PlacementReport.Alternative])] = [:]
     for (p, program) in programs.enumerated() {
-      report.programs.append(.init(device: placing.devices[program.device].id, nodes: program.nodes,
+      report.programs.append(.init(device: placing.devices[program.device].id, nodes: program.nodes, step: schedule.stepOf[p],
                                    workspaceBytes: compiled[p].program.info.workspaceByteCount,
-                                   kernelCount: compiled[p].program.info.kernelCount, isFromStore: compiled[p].isFromStore))
+                                   kernelCount: compiled[p].program.info.kernelCount, isFromStore: compiled[p].isFromStore,
+                                   cost: compiled[p].program.cost))
       for i in program.nodes {
         let unit = placing.units[i]
         let verdict = placing.answers[unit.device][unit.signature]
         // Nodes of one signature and the same parts have one explanation.
         let key = "\(unit.device) \(unit.signature) \(unit.members.map { placing.signatures[$0] })"
-        let why = whys[key] ?? placing.why(unit)
-        whys[key] = why
+        let known = explained[key] ?? (placing.why(unit), placing.alternatives(unit))
+        explained[key] = known
         report.entries.append(.init(
           node: i, op: unit.node.op, name: unit.node.outputs.lazy.compactMap { $0 }.first.map { graph[$0].name } ?? "", members: unit.members,
-          device: placing.devices[unit.device].id, why: why, estimatedNanoseconds: Placing.estimate(verdict, unit.node, graph),
-          confidence: verdict.confidence, program: p, isFallback: placing.devices.count > 1 && placing.isFallback(unit)))
+          device: placing.devices[unit.device].id, why: known.why, estimatedNanoseconds: placing.estimate(unit), basis: .init(verdict),
+          confidence: verdict.confidence, program: p, isFallback: placing.devices.count > 1 && placing.isFallback(unit), alternatives: known.alternatives))
       }
     }
     report.copies = memory.copies.map {
       .init(tensor: graph[$0.tensor].name, from: placing.devices[$0.from].id, to: placing.devices[$0.to].id, beforeProgram: $0.before,
-            bytes: graph[$0.tensor].maximumBytes ?? 0)
+            bytes: graph[$0.tensor].maximumBytes ?? 0,
+            nanoseconds: placing.links[$0.from][$0.to].nanoseconds(forBytes: graph[$0.tensor].maximumBytes ?? 0))
     }
     return report
   }

@@ -6,7 +6,7 @@ import Synchronization
 /// A graph placed on devices, compiled and planned for its symbols' bounds. Immutable: any number of sessions may run it.
 public final class CompiledGraph: DeviceChild, @unchecked Sendable {
   public let runtime: Runtime
-  /// The graph given.
+  /// The graph given, with operators that run on two devices as their parts.
   public let source: Graph
   /// What runs: the same tensors, nodes fused, in the order in which they run.
   public let graph: Graph
@@ -14,25 +14,28 @@ public final class CompiledGraph: DeviceChild, @unchecked Sendable {
   public let report: PlacementReport
   public let symbols: [Symbol]
   let programs: [ProgramPlan]
+  let schedule: Schedule
   /// Of each program; a program that is loaded again has the same.
   let infos: [DeviceProgram.Info]
   /// Nil where the device was lost since.
   private let loaded: Mutex<[DeviceProgram?]>
   let memory: MemoryPlan
+  /// Constants of `graph` that are parts of constants given.
+  let parts: [TensorID: ConstantPart]
   let deviceMemory: [DeviceMemory]
 
   init(_ runtime: Runtime, source: Graph, graph: Graph, devices: [Device], deviceMemory: [DeviceMemory], report: PlacementReport,
-       programs: [ProgramPlan], compiled: [DeviceProgram], memory: MemoryPlan) {
+       programs: [ProgramPlan], schedule: Schedule, compiled: [DeviceProgram], memory: MemoryPlan, parts: [TensorID: ConstantPart]) {
     self.runtime = runtime
     self.source = source
     self.graph = graph
     self.devices = devices
     self.deviceMemory = deviceMemory
     self.report = report
-    self.programs = programs
+    (self.programs, self.schedule) = (programs, schedule)
     infos = compiled.map(\.info)
     loaded = Mutex(compiled)
-    self.memory = memory
+    (self.memory, self.parts) = (memory, parts)
     symbols = source.symbols
     runtime.recovery.watch(self)
   }
@@ -58,6 +61,12 @@ public final class CompiledGraph: DeviceChild, @unchecked Sendable {
   }
 
   public var programCount: Int { programs.count }
+
+  /// A few words for traces.
+  func label(ofProgram p: Int) -> String {
+    let ops = graph.nodes[programs[p].nodes].map(\.op)
+    return "program \(p): \(ops.prefix(3).joined(separator: ", "))" + (ops.count > 3 ? " … \(ops.count) nodes" : "")
+  }
 
   /// One a device that runs something or holds an input.
   public var memorySummaries: [MemoryPlanSummary] {

@@ -6,7 +6,10 @@ struct DeviceAnswers {
   let device: Device
   private var verdicts: [Verdict?] = []
 
-  init(_ device: Device) { self.device = device }
+  private let timer: NodeTimer?
+
+  /// - Parameter timer: Measures what the device only estimates.
+  init(_ device: Device, timer: NodeTimer? = nil) { (self.device, self.timer) = (device, timer) }
 
   /// Asks about those not known yet, in one call.
   mutating func ask(about signatures: some Sequence<Int>, _ table: SignatureTable) throws(BackplaneError) {
@@ -21,7 +24,11 @@ struct DeviceAnswers {
     }
     if unknown.isEmpty { return }
     let answers = try device.query(try ABIGraph(table.queryGraph(unknown)))
-    for (signature, answer) in zip(unknown, answers) { verdicts[signature] = answer }
+    for (signature, answer) in zip(unknown, answers) {
+      var answer = answer
+      if answer.isUsable, let time = timer?.nanoseconds(signature, table, on: device) { (answer.estimatedNanoseconds, answer.confidence) = (time, 100) }
+      verdicts[signature] = answer
+    }
   }
 
   /// - Precondition: Asked before.

@@ -53,7 +53,8 @@ struct MemoryPlan {
   /// The device whose memory the host fills or reads, for each graph input and output.
   var homes: [TensorID: Int] = [:]
 
-  init(_ graph: Graph, _ programs: [ProgramPlan], _ infos: [DeviceProgram.Info], deviceCount: Int, alignments: [Int],
+  /// Lifetimes are counted in steps of the schedule.
+  init(_ graph: Graph, _ programs: [ProgramPlan], _ schedule: Schedule, _ infos: [DeviceProgram.Info], deviceCount: Int, alignments: [Int],
        validates: Bool) throws(BackplaneError) {
     devices = Array(repeating: OnDevice(), count: deviceCount)
     workspaces = Array(repeating: 0, count: programs.count)
@@ -100,24 +101,26 @@ struct MemoryPlan {
       arenaTensors[device].append(id)
       devices[device].problem.tensors.append(Lifetime(name: graph[id].name, sizeInBytes: bytes(id), alignmentInBytes: alignments[device], steps: steps))
     }
+    func steps(_ first: Int, _ uses: [Int]) -> Range<Int> { schedule.stepOf[first]..<(uses + [first]).map { schedule.stepOf[$0] }.max()! + 1 }
     for (p, program) in programs.enumerated() {
       for id in program.bindings {
         if graph[id].role == .constant { devices[program.device].slots[id] = .constant; continue }
         guard graph[id].role != .state else { continue }
         let uses = readers[id] ?? []
         if maker[id] == p, !isOutput.contains(id), arenaIndex[program.device][id] == nil {
-          addArena(id, program.device, p..<(uses.last ?? p) + 1)
+          addArena(id, program.device, steps(p, uses))
         } else if maker[id] != p {
           let home = maker[id].map { programs[$0].device } ?? homes[id]!
           if home == program.device || arenaIndex[program.device][id] != nil { continue }
-          let last = uses.last { programs[$0].device == program.device } ?? p
-          addArena(id, program.device, p..<last + 1)
+          addArena(id, program.device, steps(p, uses.filter { programs[$0].device == program.device }))
           copies.append(CopyPlan(tensor: id, from: home, to: program.device, before: p))
         }
       }
       for alias in infos[p].aliases where program.tensors.indices.contains(alias.input) && program.tensors.indices.contains(alias.output) {
         let (input, output) = (program.tensors[alias.input], program.tensors[alias.output])
-        if let i = arenaIndex[program.device][input], let o = arenaIndex[program.device][output], i != o {
+        // Nobody else may read the input while it is written over.
+        let isShared = (readers[input] ?? []).contains { $0 != p && schedule.stepOf[$0] == schedule.stepOf[p] }
+        if !isShared, let i = arenaIndex[program.device][input], let o = arenaIndex[program.device][output], i != o {
           devices[program.device].problem.inPlacePairs.append(InPlacePair(input: i, output: o))
         }
       }
@@ -131,7 +134,8 @@ struct MemoryPlan {
       workspaceIndex[p] = devices[program.device].problem.tensors.count
       arenaTensors[program.device].append(nil)
       devices[program.device].problem.tensors.append(
-        Lifetime(name: "workspace \(p)", sizeInBytes: infos[p].workspaceByteCount, alignmentInBytes: alignment, steps: p..<p + 1))
+        Lifetime(name: "workspace \(p)", sizeInBytes: infos[p].workspaceByteCount, alignmentInBytes: alignment,
+                 steps: schedule.stepOf[p]..<schedule.stepOf[p] + 1))
     }
 
     for d in 0..<deviceCount {

@@ -55,7 +55,8 @@ struct ProgramCache {
     }
   }
 
-  private static func key(_ graph: Graph, _ device: Device) -> [UInt8] {
+  /// What a compiled program depends on.
+  static func key(_ graph: Graph, _ device: Device) -> [UInt8] {
     let info = device.info
     let parts = ["program 1", device.plugin.name, device.plugin.version, device.plugin.buildID, info.driver, info.driverVersion,
                  info.uuid.map { String($0, radix: 16) }.joined(separator: "."), String(info.capsEpoch, radix: 16), String(graph.structureHash, radix: 16)]

@@ -13,12 +13,20 @@ extension Runtime {
       try graph.check()
       throw BackplaneError(.unsupported, "there is no device to run on", hint: "`backplane devices` shows which plugins were found and why others were not")
     }
-    var placing = try Placing(checking: graph, devices, options)
+    let timer = options.measures ? NodeTimer(runtime: self) : nil
+    var placing = try Placing(checking: graph, devices, options, timer: timer)
+    var parts: [TensorID: ConstantPart] = [:]
+    if options.splits != .never && devices.count > 1 || options.weightBytesPerProgram != nil {
+      try placing.ask()
+      let splitting: Splitting
+      if let limit = options.weightBytesPerProgram { splitting = try Splitting(placing, weightBytes: limit) } else { splitting = try Splitting(placing, options.splits) }
+      if splitting.count > 0 { (placing, parts) = (try Placing(checking: splitting.graph, devices, options, timer: timer, parts: splitting.pins), splitting.parts) }
+    }
     try placing.place()
     for line in placing.fallbackMessages where options.fallback == .warn {
       host.log(LogMessage(level: .warning, category: "placement", text: line))
     }
-    return try Building(self, placing, options).build()
+    return try Building(self, placing, options, parts).build()
   }
 }
 
@@ -33,16 +41,25 @@ struct Placing {
   var signatures: [Int]
   /// What runs, in order.
   var units: [Unit] = []
-  var cost: UInt64 = 0
+  /// Between devices; the host is the last place.
+  let links: [[LinkCost]]
+  /// For each node the device to which it is pinned.
+  let pinned: [Int?]
+  /// Of those, the parts of operators that run on two devices.
+  let parts: Set<Int>
   var isExact = true
   var fallbackMessages: [String] = []
 
-  init(checking graph: Graph, _ devices: [Device], _ options: CompileOptions) throws(BackplaneError) {
+  init(checking graph: Graph, _ devices: [Device], _ options: CompileOptions, timer: NodeTimer? = nil, parts: [Int: Int] = [:]) throws(BackplaneError) {
     self.graph = graph
     self.devices = devices
     self.options = options
+    links = Placing.links(devices, options)
+    var pinned = try Placing.pins(graph, devices, options)
+    for (node, device) in parts { pinned[node] = device }
+    (self.pinned, self.parts) = (pinned, Set(parts.keys))
     table = SignatureTable(graph)
-    answers = devices.map { DeviceAnswers($0) }
+    answers = devices.map { DeviceAnswers($0, timer: timer) }
     var table = table
     signatures = graph.nodes.map { table.number(of: $0) }
     self.table = table
@@ -53,8 +70,11 @@ struct Placing {
     }
   }
 
+  /// Asks each device about every node, once for each signature.
+  mutating func ask() throws(BackplaneError) { for d in devices.indices { try answers[d].ask(about: signatures, table) } }
+
   mutating func place() throws(BackplaneError) {
-    for d in devices.indices { try answers[d].ask(about: signatures, table) }
+    try ask()
     // A node that a device takes only as a part of a fused one, and that placement has cut off from the rest of it.
     var cutOff = Array(repeating: Set<Int>(), count: devices.count)
     while true {
@@ -103,36 +123,86 @@ struct Placing {
         let estimate = Placing.estimate(verdict, unit.node, graph)
         let share = estimate / UInt64(unit.members.count)
         for (k, member) in unit.members.enumerated() where !cutOff[d].contains(member) {
+          guard pinned[member] ?? d == d else { continue }
           costs[member][d] = k == 0 ? estimate - share * UInt64(unit.members.count - 1) : share
         }
       }
     }
     for i in graph.nodes.indices where costs[i].allSatisfy({ $0 == nil }) { throw refusal(of: i) }
+    let problem = problem(graph.nodes, costs)
     if devices.count == 1 {
-      cost = costs.reduce(0) { $0 + $1[0]! }
-      return (Array(repeating: 0, count: graph.nodes.count), units)
-    }
-    var problem = PlacementProblem(deviceCount: devices.count, nodes: [], tensors: [], links: try links(), switchCost: options.switchNanoseconds,
-                                   stateLimit: options.placementStateLimit)
-    // Constants are on every device before the first run.
-    let everywhere = UInt32(1) << UInt32(devices.count + 1) - 1
-    problem.tensors = graph.tensors.map { tensor in
-      let present: UInt32 = switch tensor.role { case .constant: everywhere; case .input: 1 << UInt32(devices.count); default: 0 }
-      return PlacementProblem.Tensor(bytes: tensor.maximumBytes ?? 0, present: present, isPinned: tensor.role == .state)
-    }
-    for id in graph.outputs where graph[id].role == .intermediate { problem.tensors[id.index].endsAtHost = true }
-    problem.nodes = graph.nodes.indices.map { i in
-      let node = graph.nodes[i]
-      return .init(costs: costs[i], inputs: node.inputs.compactMap { $0?.index }.filter { graph.tensors[$0].role != .constant },
-                   outputs: node.outputs.compactMap { $0?.index })
+      let choice = Array(repeating: 0, count: graph.nodes.count)
+      if let budget = problem.budgets[0], problem.residentBytes(of: choice)[0] > budget { throw tooSmall(problem) }
+      return (choice, units)
     }
     let (solution, stuckAt) = problem.solve()
     guard let solution else {
+      if problem.budgets.contains(where: { $0 != nil }) { throw tooSmall(problem) }
       throw BackplaneError(.unsupported, "no device takes all the nodes that share a state with \(describe(stuckAt))",
                            hint: "nodes that read or write one state must run on one device")
     }
-    (cost, isExact) = (solution.cost, solution.isExact)
+    isExact = solution.isExact
     return (solution.devices, nil)
+  }
+
+  /// The nodes as numbers: what they cost on each device, what they read and make, and what they keep there.
+  private func problem(_ nodes: [Node], _ costs: [[UInt64?]]) -> PlacementProblem {
+    var problem = PlacementProblem(deviceCount: devices.count, nodes: [], tensors: [], links: links, switchCost: options.switchNanoseconds,
+                                   stateLimit: options.placementStateLimit, budgets: budgets)
+    let counts = problem.budgets.contains { $0 != nil }
+    problem.tensors = graph.tensors.map { tensor in
+      PlacementProblem.Tensor(bytes: tensor.maximumBytes ?? 0, present: tensor.role == .input ? 1 << UInt32(devices.count) : 0, isPinned: tensor.role == .state)
+    }
+    for id in graph.outputs where graph[id].role == .intermediate { problem.tensors[id.index].endsAtHost = true }
+    // Constants are on every device before the first run.
+    problem.nodes = nodes.indices.map { i in
+      let node = nodes[i]
+      let operands = node.inputs.compactMap { $0?.index }
+      return .init(costs: costs[i], inputs: operands.filter { graph.tensors[$0].role != .constant }, outputs: node.outputs.compactMap { $0?.index },
+                   residents: counts ? Array(Set(operands.filter { [.constant, .state].contains(graph.tensors[$0].role) })) : [])
+    }
+    return problem
+  }
+
+  /// What is given, and what a device with memory of its own has.
+  private var budgets: [Int?] {
+    devices.map { device in
+      let types = device.info.memoryTypes
+      let own = types.contains { $0.flags.contains(.importsHostMemory) } ? nil : types.first { $0.flags.contains(.deviceLocal) }.flatMap { type in
+        [type.budget, type.total].first { $0 > 0 }.map { Int(clamping: $0) }
+      }
+      return [options.memoryBudgets[device.id], own].compactMap { $0 }.min()
+    }
+  }
+
+  private func tooSmall(_ problem: PlacementProblem) -> BackplaneError {
+    let all = problem.residentBytes(of: Array(repeating: 0, count: problem.nodes.count))[0]
+    let given = devices.indices.compactMap { d in problem.budgets[d].map { "\(devices[d].id): \($0)" } }.joined(separator: ", ")
+    return BackplaneError(.outOfDeviceMemory, "no placement keeps the devices' memory budgets (\(given) bytes); weights and states are \(all) bytes",
+                          hint: "a larger budget, or another device beside them")
+  }
+
+  /// What the chosen units cost, with moves between host and devices and changes of device.
+  func bill() -> PlacementProblem.Bill {
+    let costs = units.map { unit in devices.indices.map { $0 == unit.device ? estimate(unit) : nil } }
+    var problem = problem(units.map(\.node), costs)
+    problem.budgets = Array(repeating: nil, count: devices.count)
+    return problem.bill(of: units.map(\.device)) ?? PlacementProblem.Bill()
+  }
+
+  func estimate(_ unit: Unit) -> UInt64 { Placing.estimate(answers[unit.device][unit.signature], unit.node, graph) }
+
+  private static func pins(_ graph: Graph, _ devices: [Device], _ options: CompileOptions) throws(BackplaneError) -> [Int?] {
+    var pinned = [Int?](repeating: nil, count: graph.nodes.count)
+    for pin in options.pins.reversed() {
+      guard let device = devices.firstIndex(where: { $0.id == pin.device }) ?? devices.firstIndex(where: { $0.id.split(separator: ":")[0] == pin.device }) else {
+        throw BackplaneError(.invalid, "\(pin.pattern) is pinned to \(pin.device), which is none of the devices allowed (\(devices.map(\.id).joined(separator: ", ")))")
+      }
+      var isUsed = false
+      for i in graph.nodes.indices where pin.fits(graph.nodes[i], graph) { (pinned[i], isUsed) = (device, true) }
+      guard isUsed else { throw BackplaneError(.invalid, "no node fits the pin \(pin.pattern)", hint: "an operator's name, or that of a node's first output, with * for anything") }
+    }
+    return pinned
   }
 
   /// The device's estimate; where it gives none, 10 GB/s and a microsecond.
@@ -143,7 +213,7 @@ struct Placing {
     return 1000 + UInt64(clamping: bytes / 10)
   }
 
-  private func links() throws(BackplaneError) -> [[LinkCost]] {
+  private static func links(_ devices: [Device], _ options: CompileOptions) -> [[LinkCost]] {
     let memories = devices.map { DeviceMemory($0) }
     func cost(_ from: Int, _ to: Int) -> LinkCost {
       let (source, target): (Device?, Device?) = (from < devices.count ? devices[from] : nil, to < devices.count ? devices[to] : nil)
@@ -188,8 +258,8 @@ struct Placing {
   }
 
   private func refusal(of node: Int) -> BackplaneError {
-    let reasons = devices.indices.map { "\(devices[$0].id): \(reason($0, signatures[node], graph.nodes[node]))" }
-    var error = BackplaneError(.unsupported, "no device takes \(describe(node)): \(reasons.joined(separator: "; "))",
+    let reasons = devices.indices.filter { pinned[node] ?? $0 == $0 }.map { "\(devices[$0].id): \(reason($0, signatures[node], graph.nodes[node]))" }
+    var error = BackplaneError(.unsupported, "\(pinned[node] == nil ? "no device takes" : "the device to which it is pinned does not take") \(describe(node)): \(reasons.joined(separator: "; "))",
                                hint: devices.count == 1 ? "allow another device, or use an operator that \(devices[0].id) has" : nil)
     error.op = graph.nodes[node].op
     error.node = node
@@ -222,6 +292,16 @@ struct Placing {
     }
   }
 
+  /// What the unit's parts would cost on each device, or why they cannot run there.
+  func alternatives(_ unit: Unit) -> [PlacementReport.Alternative] {
+    devices.indices.filter { $0 != unit.device }.map { d in
+      if let refused = unit.members.first(where: { !answers[d][signatures[$0]].isUsable }) {
+        return .init(device: devices[d].id, refusal: reason(d, signatures[refused], graph.nodes[refused]))
+      }
+      return .init(device: devices[d].id, nanoseconds: unit.members.reduce(0) { $0 + Placing.estimate(answers[d][signatures[$1]], graph.nodes[$1], graph) })
+    }
+  }
+
   func isFallback(_ unit: Unit) -> Bool { unit.device != 0 && unit.members.contains { !answers[0][signatures[$0]].isUsable } }
 
   func why(_ unit: Unit) -> String {
@@ -234,6 +314,10 @@ struct Placing {
     } else if isFallback(unit) {
       let refused = unit.members.first { !answers[0][signatures[$0]].isUsable }!
       add("\(devices[0].id) refuses: \(reason(0, signatures[refused], graph.nodes[refused]))")
+    } else if unit.members.contains(where: parts.contains) {
+      add("a part of an operator that runs on two devices")
+    } else if unit.members.contains(where: { pinned[$0] != nil }) {
+      add("pinned")
     } else {
       let others = devices.indices.filter { d in d != unit.device && unit.members.allSatisfy { answers[d][signatures[$0]].isUsable } }
       add(others.isEmpty ? "no other device takes it" : "cheapest with moves and changes of device")

@@ -12,6 +12,7 @@ final class CommandList {
   private let bindings: UnsafeMutableBufferPointer<bp_binding>
   private let workspace: UnsafeMutablePointer<bp_binding>
   private let program: DeviceProgram
+  private var timestamps: UnsafeMutablePointer<bp_binding>?
 
   /// - Parameters:
   ///   - bindings: Inputs, then outputs, as the program's graph has them.
@@ -40,7 +41,16 @@ final class CommandList {
     submission.initialize(to: list)
   }
 
+  /// The device shall write there when the program began and ended: one `bp_timestamp`.
+  func want(timestamps binding: bp_binding) {
+    let record = UnsafeMutablePointer<bp_binding>.allocate(capacity: 1)
+    record.initialize(to: binding)
+    timestamps = record
+    submission.pointee.timestamps = UnsafePointer(record)
+  }
+
   deinit {
+    timestamps?.deallocate()
     bindings.deallocate()
     symbols.deallocate()
     workspace.deallocate()

@@ -105,7 +105,10 @@ final class HostTensor {
 
 /// A tensor's way from one device's memory to another's, through the host.
 struct Move {
-  private let source: DeviceBuffer, target: DeviceBuffer
+  let target: DeviceBuffer
+  /// For traces.
+  let label: String
+  private let source: DeviceBuffer
   private let sourceOffset: Int, targetOffset: Int
   private let sourceAddress: UnsafeMutableRawPointer?, targetAddress: UnsafeMutableRawPointer?
   /// Bytes of the tensor with every symbol taken as 1, and which of the session's symbols multiply it.
@@ -116,6 +119,7 @@ struct Move {
        to: (DeviceBuffer, Int, UnsafeMutableRawPointer?)) throws(BackplaneError) {
     (source, sourceOffset, sourceAddress) = from
     (target, targetOffset, targetAddress) = to
+    label = "\(tensor.name) from \(source.device.id)"
     var elements = 1
     var factors: [Int] = []
     for dimension in tensor.shape.dimensions {
@@ -131,6 +135,8 @@ struct Move {
     unitBytes = bytes
     self.factors = factors
   }
+
+  var isSourceMapped: Bool { sourceAddress != nil }
 
   func run(_ symbols: UnsafeMutableBufferPointer<Session.SymbolSlot>) throws(BackplaneError) {
     var count = unitBytes

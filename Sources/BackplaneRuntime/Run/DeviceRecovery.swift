@@ -16,6 +16,8 @@ public final class DeviceRecovery: Sendable {
     public var device: String
     /// What the device said.
     public var fault: String
+    /// It did not answer in time, and was asked again.
+    public var isTimeout = false
     /// False when `reset` failed: the device cannot be used any more.
     public var isBack: Bool
     public var nanoseconds: UInt64
@@ -46,6 +48,12 @@ public final class DeviceRecovery: Sendable {
       _ = try device.makeBuffer(byteCount: 64, usage: .staging)
       return false
     } catch { return error.kind == .deviceLost }
+  }
+
+  func noteTimeout(_ fault: BackplaneError) {
+    let device = fault.subject ?? "a device"
+    recorded.withLock { $0.append(Event(device: device, fault: fault.message, isTimeout: true, isBack: true, nanoseconds: 0)) }
+    host.log(LogMessage(level: .warning, category: "recovery", text: "\(device) did not answer in time (\(fault.message)); the run is repeated"))
   }
 
   /// Call without holding anything of the devices.

@@ -9,7 +9,7 @@ import Foundation
 /// a time; different sessions may run side by side. After an error the session may be used again; states that the failed run wrote
 /// keep what was written.
 ///
-/// A device that is lost during a run is reset, what the session had there is made again, and the run begins anew: nodes write states at
+/// A device that does not answer in time, and says that it may be asked again, is, up to three times. A device that is lost during a run is reset, what the session had there is made again, and the run begins anew: nodes write states at
 /// positions that the run names, so a second run writes the same. States on that device are gone, see ``hasLostStates``.
 public final class Session: DeviceChild, @unchecked Sendable {
   public let compiled: CompiledGraph
@@ -19,11 +19,10 @@ public final class Session: DeviceChild, @unchecked Sendable {
   /// Nil where the device was lost since.
   private var buffers: [DeviceBuffers?]
   private var weights: [Place: WeightBinding] = [:]
-  /// Empty until they are made again after a device was lost.
-  private var commands: [CommandList] = []
-  /// Moves of tensors between devices, by the program before which they are done.
-  private var moves: [[Move]] = []
+  /// Nil until it is made again after a device was lost.
+  private var runner: StepRunner?
   private let constants: [TensorID: ConstantSource]
+  private let pager: Pager?
   /// Whose states these are.
   private let donor: Session?
   /// Held during a run, and while something is destroyed or made again.
@@ -33,8 +32,10 @@ public final class Session: DeviceChild, @unchecked Sendable {
   private let inputs: [HostTensor]
   private let outputs: [HostTensor]
   private let symbolBounds: UnsafeMutableBufferPointer<SymbolSlot>
+  /// Runs that came to their end.
+  public private(set) var runCount = 0
   /// Nanoseconds of each program in the last run.
-  public let programNanoseconds: UnsafeMutableBufferPointer<UInt64>
+  public var programNanoseconds: [UInt64] { runner.map { Array($0.programNanoseconds) } ?? [] }
 
   struct SymbolSlot {
     var number: UInt32
@@ -44,9 +45,12 @@ public final class Session: DeviceChild, @unchecked Sendable {
   /// - Parameters:
   ///   - constants: One for each of the graph's constants.
   ///   - donor: Shares its states: a session of the same graph compiled for other sizes. The two must not run at the same time.
+  ///   - pagesWeights: Pages of mapped weights are dropped when a program has run, and read again from their file when they are needed; see
+  ///     ``keepWeights(within:)``. Compile with ``CompileOptions/weightBytesPerProgram``, so that there is a moment to do so.
   /// - Throws: ``BackplaneError``: a constant is missing or has the wrong size, a device is out of memory, or the donor's states
   ///   lie elsewhere.
-  public init(_ compiled: CompiledGraph, constants: [TensorID: ConstantSource] = [:], sharingStatesOf donor: Session? = nil) throws(BackplaneError) {
+  public init(_ compiled: CompiledGraph, constants: [TensorID: ConstantSource] = [:], sharingStatesOf donor: Session? = nil,
+              pagesWeights: Bool = false) throws(BackplaneError) {
     (self.constants, self.donor) = (constants, donor)
     if let donor { try Session.checkStates(compiled, donor.compiled) }
     self.compiled = compiled
@@ -56,33 +60,49 @@ public final class Session: DeviceChild, @unchecked Sendable {
       buffers.append(try DeviceBuffers(compiled.devices[d], compiled.deviceMemory[d], plan.devices[d], states: donor?.buffers[d]?.states))
     }
     let bound = try Session.bindConstants(compiled, constants)
-    let outcome = try Session.makeCommands(compiled, buffers, bound.byPlace)
-    self.buffers = buffers
-    weights = bound.byPlace
-    notes = bound.notes
-    commands = outcome.commands
-    moves = outcome.moves
-    inputs = compiled.graph.inputs.map { HostTensor($0, compiled, buffers) }
-    outputs = compiled.graph.outputs.filter { compiled.graph[$0].role == .intermediate }.map { HostTensor($0, compiled, buffers) }
     symbolBounds = .allocate(capacity: compiled.symbols.count)
     _ = symbolBounds.initialize(from: compiled.symbols.map {
       SymbolSlot(number: $0.number, lower: $0.bounds.lowerBound, upper: $0.bounds.upperBound, value: 0)
     })
-    programNanoseconds = .allocate(capacity: compiled.programs.count)
-    programNanoseconds.initialize(repeating: 0)
+    pager = pagesWeights ? Session.makePager(compiled, constants, bound.byPlace) : nil
+    do throws(BackplaneError) { runner = try Session.makeRunner(compiled, buffers, bound.byPlace, symbolBounds, pager) } catch {
+      symbolBounds.deallocate()
+      throw error
+    }
+    self.buffers = buffers
+    weights = bound.byPlace
+    notes = bound.notes
+    inputs = compiled.graph.inputs.map { HostTensor($0, compiled, buffers) }
+    outputs = compiled.graph.outputs.filter { compiled.graph[$0].role == .intermediate }.map { HostTensor($0, compiled, buffers) }
     if donor == nil { try resetStates() }
     compiled.runtime.recovery.watch(self)
   }
 
   deinit {
+    runner = nil
     symbolBounds.deallocate()
-    programNanoseconds.deallocate()
+  }
+
+  // MARK: Memory
+
+  /// How a session that pages its weights does it. Bytes.
+  public struct Paging: Sendable {
+    /// Weights that stay in memory, what the largest program reads, and weights that a device holds as a copy.
+    public var kept, window, copied: Int
+  }
+  public var paging: Paging? { pager.map { Paging(kept: $0.keptBytes, window: $0.windowBytes, copied: $0.copiedBytes) } }
+
+  /// Lets weights stay in memory as far as `budget` goes when the largest program has its room.
+  public func keepWeights(within budget: Int) {
+    lock.lock()
+    defer { lock.unlock() }
+    pager?.keep(within: budget)
   }
 
   // MARK: Running
 
   public struct Timing: Sendable {
-    /// Of the whole run; of that, inside the devices, and moving tensors.
+    /// Of the whole run; inside the devices, and moving tensors. What ran at the same time counts for each.
     public var total, devices, moves: UInt64
   }
 
@@ -101,6 +121,10 @@ public final class Session: DeviceChild, @unchecked Sendable {
         return try runOnce(symbols, cancellation?.flag, deadlineNanoseconds)
       } catch {
         losses += 1
+        if error.kind == .timeout, error.mayRetry, deadlineNanoseconds == 0, losses <= 3 {
+          compiled.runtime.recovery.noteTimeout(error)
+          continue
+        }
         guard error.kind == .deviceLost, !hasLostStates, losses <= 3 else { throw error }
         try compiled.runtime.recovery.recover(from: error, compiled.devices)
         if hasLostStates { throw lostStates }
@@ -122,30 +146,13 @@ public final class Session: DeviceChild, @unchecked Sendable {
   }
 
   private func runPrograms(_ flag: CancellationToken.Flag?, _ deadline: UInt64) throws(BackplaneError) -> Timing {
+    guard let runner else { throw lostStates }
     let begin = monotonicNanoseconds()
-    var timing = Timing(total: 0, devices: 0, moves: 0)
-    var now = begin
     for tensor in inputs where tensor.shadow != nil { try tensor.flush() }
-    for p in commands.indices {
-      if flag?.isSet ?? false { throw BackplaneError(.cancelled, "the run was cancelled before program \(p)") }
-      if !moves[p].isEmpty {
-        for move in moves[p] { try move.run(symbolBounds) }
-        let after = monotonicNanoseconds()
-        timing.moves += after - now
-        now = after
-      }
-      let command = commands[p]
-      command.submission.pointee.cancel = flag?.raw
-      command.submission.pointee.deadline_ns = deadline
-      try command.device.execute(command.submission)
-      let after = monotonicNanoseconds()
-      programNanoseconds[p] = after - now
-      timing.devices += after - now
-      now = after
-    }
+    try runner.run(flag, deadline)
     for tensor in outputs where tensor.shadow != nil { try tensor.fetch() }
-    timing.total = monotonicNanoseconds() - begin
-    return timing
+    runCount += 1
+    return Timing(total: monotonicNanoseconds() - begin, devices: runner.programNanoseconds.reduce(0, +), moves: runner.moveNanoseconds.reduce(0, +))
   }
 
   /// Puts the values into every command list.
@@ -161,7 +168,7 @@ public final class Session: DeviceChild, @unchecked Sendable {
       }
       symbolBounds[i].value = value
     }
-    for command in commands {
+    for command in runner?.commands ?? [] {
       var i = 0
       for k in command.symbols.indices {  // both ascend by number
         while symbolBounds[i].number != command.symbols[k].symbol { i += 1 }
@@ -241,7 +248,7 @@ public final class Session: DeviceChild, @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     guard let d = compiled.devices.firstIndex(where: { $0 === device }), buffers[d] != nil else { return }
-    (commands, moves) = ([], [])
+    runner = nil
     weights = weights.filter { $0.key.device != d }
     for tensor in inputs + outputs where compiled.memory.homes[tensor.id] == d { tensor.release() }
     if compiled.memory.devices[d].stateBytes > 0 { hasLostStates = true }
@@ -250,7 +257,7 @@ public final class Session: DeviceChild, @unchecked Sendable {
 
   /// Makes again what was destroyed. Call with the lock held.
   private func restore() throws(BackplaneError) {
-    if buffers.allSatisfy({ $0 != nil }), commands.count == compiled.programs.count { return }
+    if buffers.allSatisfy({ $0 != nil }), runner != nil { return }
     if let donor {
       donor.lock.lock()
       defer { donor.lock.unlock() }
@@ -262,7 +269,7 @@ public final class Session: DeviceChild, @unchecked Sendable {
       for tensor in inputs + outputs where compiled.memory.homes[tensor.id] == d { if let io = made.io { tensor.attach(io) } }
     }
     weights = try Session.bindConstants(compiled, constants).byPlace
-    (commands, moves) = try Session.makeCommands(compiled, buffers.map { $0! }, weights)
+    runner = try Session.makeRunner(compiled, buffers.map { $0! }, weights, symbolBounds, pager)
   }
 
   private static func checkStates(_ compiled: CompiledGraph, _ other: CompiledGraph) throws(BackplaneError) {
@@ -289,7 +296,9 @@ public final class Session: DeviceChild, @unchecked Sendable {
         let place = Place(tensor: id, device: program.device)
         if byPlace[place] != nil { continue }
         let tensor = compiled.graph[id]
-        guard let source = constants[id] else { throw BackplaneError(.invalid, "constant \(tensor.name) was not given") }
+        guard let source = source(of: id, compiled, constants) else {
+          throw BackplaneError(.invalid, "constant \(compiled.graph[compiled.parts[id]?.whole ?? id].name) was not given")
+        }
         guard source.byteCount == tensor.maximumBytes else {
           throw BackplaneError(.invalid, "constant \(tensor.name)\(tensor.shape) of \(tensor.format) has \(tensor.maximumBytes ?? 0) bytes, \(source.byteCount) were given")
         }
@@ -304,8 +313,26 @@ public final class Session: DeviceChild, @unchecked Sendable {
     return (byPlace, notes)
   }
 
-  private static func makeCommands(_ compiled: CompiledGraph, _ buffers: [DeviceBuffers], _ weights: [Place: WeightBinding])
-    throws(BackplaneError) -> (commands: [CommandList], moves: [[Move]]) {
+  /// The bytes given for a constant, or for the one of which it is a part.
+  private static func source(of id: TensorID, _ compiled: CompiledGraph, _ constants: [TensorID: ConstantSource]) -> ConstantSource? {
+    compiled.parts[id].map { part in constants[part.whole]?.part(offset: part.offset, byteCount: part.byteCount) } ?? constants[id]
+  }
+
+  private static func makePager(_ compiled: CompiledGraph, _ constants: [TensorID: ConstantSource], _ weights: [Place: WeightBinding]) -> Pager {
+    let programs = compiled.programs.map { program in
+      let whole = program.nodes.reduce(into: Set<TensorID>()) { $0.formUnion(compiled.graph.weightsRead(by: compiled.graph.nodes[$1])) }
+      func sources(_ ids: [TensorID]) -> [ConstantSource?] {
+        ids.map { weights[Place(tensor: $0, device: program.device)]!.isCopy ? nil : source(of: $0, compiled, constants) }
+      }
+      let all = program.bindings.filter { compiled.graph[$0].role == .constant }
+      return (whole: sources(all.filter(whole.contains)), parts: sources(all.filter { !whole.contains($0) }))
+    }
+    let copied = weights.reduce(0) { $0 + ($1.value.isCopy ? compiled.graph[$1.key.tensor].maximumBytes ?? 0 : 0) }
+    return Pager(programs, copiedBytes: copied)
+  }
+
+  private static func makeRunner(_ compiled: CompiledGraph, _ buffers: [DeviceBuffers], _ weights: [Place: WeightBinding],
+                                 _ symbols: UnsafeMutableBufferPointer<SymbolSlot>, _ pager: Pager?) throws(BackplaneError) -> StepRunner {
     let plan = compiled.memory
     func place(_ id: TensorID, _ device: Int) -> (DeviceBuffer, Int) {
       switch plan.devices[device].slots[id]! {
@@ -334,6 +361,6 @@ public final class Session: DeviceChild, @unchecked Sendable {
       moves[copy.before].append(try Move(compiled.graph[copy.tensor], compiled.symbols, from: (source, sourceOffset, buffers[copy.from].address(of: source)),
                                          to: (target, targetOffset, buffers[copy.to].address(of: target))))
     }
-    return (commands, moves)
+    return try StepRunner(compiled, commands, moves, symbols, pager)
   }
 }

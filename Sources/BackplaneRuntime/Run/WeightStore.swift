@@ -34,7 +34,7 @@ final class WeightStore: Sendable {
       switch source.place {
       case .file(let file, let offset):
         if let buffer = try? imported(file.bytes, owner: file, device, type) { return WeightBinding(buffer: buffer, offset: offset, isCopy: buffer.wasCopied) }
-      case .memory(_, let owner):
+      case .memory(_, let owner, _):
         if let buffer = try? imported(source.bytes, owner: owner, device, type) { return WeightBinding(buffer: buffer, offset: 0, isCopy: buffer.wasCopied) }
       }
     }
@@ -73,7 +73,7 @@ final class WeightStore: Sendable {
     try upload(bytes, to: buffer, memory)
     switch source.place {
     case .file(let file, _): keep(buffer, owner: file, key)
-    case .memory(_, let owner): if let owner { keep(buffer, owner: owner, key) }
+    case .memory(_, let owner, _): if let owner { keep(buffer, owner: owner, key) }
     }
     return buffer
   }

@@ -5,12 +5,18 @@ import Foundation
 let explainCommand = Command(
   name: "explain", summary: "Say where each node of a model runs and why, and how memory is planned",
   positionals: ["MODEL.gguf"],
-  options: [Option("svg", "FILE", "draw the memory plan (further programs: FILE-2.svg …)"), SharedOptions.device] + SharedOptions.model + [SharedOptions.json]
-    + SharedOptions.runtime
+  options: [
+    Option("svg", "FILE", "draw the memory plan (further programs: FILE-2.svg …)"),
+    Option("tokens", "N", "for runs of N tokens (default: any number; 1 where a device takes static shapes only)"),
+  ] + SharedOptions.placement + SharedOptions.model + [SharedOptions.json] + SharedOptions.runtime
 ) { arguments in
   let runtime = try SharedOptions.makeRuntime(arguments)
   let model = try LanguageModel(path: arguments.positionals[0], options: SharedOptions.modelOptions(arguments))
-  let compiled = try runtime.compile(model.graph, CompileOptions(devices: try SharedOptions.devices(arguments, runtime)))
+  let options = try SharedOptions.compileOptions(arguments, runtime)
+  let isStatic = options.devices.contains { $0.info[property: "static_shapes"] != nil }
+  let tokens = try arguments.int("tokens", 1...model.tokens.bounds.upperBound) ?? (isStatic ? 1 : nil)
+  let compiled = try runtime.compile(try tokens.map { try model.graph.specialised([model.tokens: $0, model.outputs: 1]) } ?? model.graph, options)
+  try SharedOptions.writePlacement(compiled.report, arguments)
   var pictures: [String] = []
   if let path = arguments["svg"] {
     var drawn = (0..<compiled.programCount).compactMap { compiled.workspacePicture(program: $0) }
@@ -19,9 +25,7 @@ let explainCommand = Command(
       let url = URL(fileURLWithPath: path)
       let file = i == 0 ? url : url.deletingPathExtension().appendingPathExtension("").deletingLastPathComponent()
         .appendingPathComponent("\(url.deletingPathExtension().lastPathComponent)-\(i + 1).\(url.pathExtension)")
-      do { try picture.write(to: file, atomically: true, encoding: .utf8) } catch {
-        throw BackplaneError(.file, "cannot be written: \(error.localizedDescription)", subject: file.path)
-      }
+      try writeFile(picture, to: file.path)
       pictures.append(file.path)
     }
   }

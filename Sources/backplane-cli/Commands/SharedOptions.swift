@@ -10,6 +10,7 @@ enum SharedOptions {
   static let threads = Option("threads", "N", "threads of the pool (default: the processors of this machine)")
   static let plugin = Option("plugin", "PATH", "also load this plugin library; may be given again")
   static let set = Option("set", "KEY=VALUE", "a setting for plugins, such as cpu.isa=avx2; may be given again")
+  static let trace = Option("trace", "FILE.json", "write what ran when on which device, for chrome://tracing or Perfetto")
   static let json = Option("json", nil, "print one JSON object as the last line")
   static let tuning = Option("tuning", "MODE", "stored choices of variants: on (default), off, or a lock file that `tune lock` wrote")
   static let runtime = [threads, plugin, set, tuning]
@@ -47,6 +48,7 @@ enum SharedOptions {
     options.settings = try settings(arguments)
     let requests = arguments.declares("variant") ? try variants(arguments) : [:]
     options.tuning = requests.isEmpty ? try storedChoices(arguments) : ForcedChoices(requests)
+    if arguments["trace"] != nil { options.trace = Trace() }
     let runtime = Runtime(options)
     try runtime.register(inProcess: ReferencePlugin.table)
     return runtime

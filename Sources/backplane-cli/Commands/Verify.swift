@@ -33,6 +33,6 @@ let verifyCommand = Command(
   } else {
     for line in verifier.lines(end) { print(line) }
   }
-  let agrees = end.map { $0.cosine >= ModelVerifier.leastCosine && $0.disagreements == 0 } ?? true
+  let agrees = end.map { verifier.standard.isMet(by: $0) } ?? true
   return verifier.failures.isEmpty && agrees ? .success : .checkFailed
 }

@@ -8,6 +8,7 @@ extension ModelVerifier {
       "failures": failures.prefix(100).map { ["node": $0.node, "op": $0.op, "tensor": $0.name, "what": $0.text] as [String: Any] },
     ]
     if let end {
+      (report["standard"], report["meets_standard"]) = (standard.rawValue, standard.isMet(by: end))
       report["cosine"] = end.cosine
       report["kl_mean"] = finite(end.meanKL)
       report["kl_maximum"] = finite(end.maximumKL)
@@ -31,6 +32,7 @@ extension ModelVerifier {
     if let end {
       lines.append("against the oracle's logits: cosine \(Terminal.rounded(end.cosine, 8)) (least over positions), KL \(end.meanKL) mean, \(end.maximumKL) largest, "
         + "top-1 agreement \(Terminal.rounded(100 * end.top1Agreement, 1)) %, \(end.disagreements) disagreements beyond near ties")
+      lines.append(Terminal.paint("\(standard.isMet(by: end) ? "good enough" : "NOT good enough") for \(standard.text)", standard.isMet(by: end) ? .green : .red))
     }
     return lines
   }

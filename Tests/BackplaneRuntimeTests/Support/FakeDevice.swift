@@ -21,6 +21,8 @@ struct FakeDeviceOptions: Sendable {
   /// Says that this node's intermediates overlap, which is a lie that the validator must find.
   var liesAboutPlacements = false
   var refusalDetail = ""
+  /// The first so many executions wait for another party's.
+  var meets: (at: Rendezvous, count: Int)?
 }
 
 /// Counters of one device, to see what the runtime did.
@@ -35,7 +37,7 @@ final class FakeDeviceLog: Sendable {
 }
 
 /// A runtime with nothing but these devices: `fake:0`, `fake:1` …
-func makeRuntime(_ devices: [FakeDeviceOptions] = [FakeDeviceOptions()], threads: Int? = 2, log: LogHandler? = nil) throws -> (runtime: Runtime, logs: [FakeDeviceLog]) {
+func makeRuntime(_ devices: [FakeDeviceOptions] = [FakeDeviceOptions()], threads: Int? = 2, trace: Trace? = nil, settings: [String: String] = [:], log: LogHandler? = nil) throws -> (runtime: Runtime, logs: [FakeDeviceLog]) {
   try FakePlugin.making.withLock { _ in
     let logs = devices.map { _ in FakeDeviceLog() }
     FakePlugin.current = zip(devices, logs).map { ($0, $1) }
@@ -43,6 +45,8 @@ func makeRuntime(_ devices: [FakeDeviceOptions] = [FakeDeviceOptions()], threads
     options.searchesForPlugins = false
     options.environment = [:]
     options.threads = threads
+    options.trace = trace
+    options.settings = settings
     if let log { options.log = log }
     let runtime = Runtime(options)
     try runtime.register(inProcess: FakePlugin.table.pointer)
@@ -142,7 +146,7 @@ final class FakeBuffer {
 }
 
 enum FakeOperator: String, CaseIterable {
-  case add, mul, neg, relu, scale, rmsNorm = "rms_norm", addRmsNorm = "add_rms_norm", matmul, tensorScatter = "tensor_scatter"
+  case add, mul, neg, relu, scale, rmsNorm = "rms_norm", addRmsNorm = "add_rms_norm", matmul, tensorScatter = "tensor_scatter", concat
   static let byID: [bp_id: FakeOperator] = Dictionary(uniqueKeysWithValues: allCases.map { (Identifier($0.rawValue).value, $0) })
 }
 

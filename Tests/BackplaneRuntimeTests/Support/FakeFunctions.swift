@@ -92,7 +92,8 @@ enum FakeFunctions {
     table.pointee.program_destroy = { Unmanaged<FakeProgram>.fromOpaque(UnsafeRawPointer($0!)).release() }
     table.pointee.execute = { handle, submission, error in
       let device = object(handle, FakeDevice.self)
-      device.log.executions.add(1, ordering: .relaxed)
+      let number = device.log.executions.add(1, ordering: .relaxed).newValue
+      if let meets = device.options.meets, number <= meets.count { meets.at.meet() }
       if device.log.failures.load(ordering: .relaxed) > 0 {
         device.log.failures.subtract(1, ordering: .relaxed)
         return fail(error, BP_E_DRIVER, "the fake driver failed as it was told to")

@@ -144,6 +144,15 @@ final class FakeProgram {
           for k in 0..<inner { sum += pa[m * inner + k] * pb[n * inner + k] }
           y[m * columns + n] = sum
         } }
+      case .concat:  // of the last dimension
+        let (parts, y) = ([node.inputs.0, node.inputs.1, node.inputs.2, node.inputs.3].filter { $0 >= 0 }, run.floats(tensors[node.outputs.0]))
+        let columns = run.extent(tensors[node.outputs.0], 1), rows = run.extent(tensors[node.outputs.0], 0)
+        var begin = 0
+        for part in parts {
+          let (from, width) = (run.floats(tensors[part]), run.extent(tensors[part], 1))
+          for row in 0..<rows { for i in 0..<width { y[row * columns + begin + i] = from[row * width + i] } }
+          begin += width
+        }
       case .tensorScatter:
         let (cache, update, positions) = (tensors[node.inputs.0], tensors[node.inputs.1], tensors[node.inputs.2])
         let rows = run.extent(update, 0)
