@@ -10,12 +10,15 @@ BIN = .build/$(CONFIG)
 FLAGS = -c $(CONFIG)
 TESTFLAGS = --disable-xctest
 PYTHON ?= python3
+PREFIX ?= /usr/local
+SEQUENCES ?= 1000000
+SEED ?= 1
 MODEL = build/models/gemma-3-270m-q4_k_m.gguf
 
 # The plugins of this package: what is built, and what goes into a bundle.
 PLUGINS = BackplaneCPU BackplaneOpenCL BackplaneNPUStub BackplaneVulkan
 
-.PHONY: help deps build demo test onnx-vectors bundle sanitize generate check-generated format bench model clean
+.PHONY: help deps build demo test onnx-vectors install uninstall bundle fuzz sanitize generate check-generated format bench model clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -23,10 +26,10 @@ help:
 deps: ## install what is missing (Debian packages by name; needs root or sudo), say what cannot be
 	@bash .ci/deps
 
-build: deps ## build the command-line tool, the probe and the plugins
+build: deps ## build the command-line tool, the probe, the library for C and the plugins
 	@$(SWIFT) build $(FLAGS) --quiet --product backplane
 	@$(SWIFT) build $(FLAGS) --quiet --product backplane-probe
-	@for p in $(PLUGINS); do $(SWIFT) build $(FLAGS) --quiet --product $$p || exit; done
+	@for p in BackplaneC $(PLUGINS); do $(SWIFT) build $(FLAGS) --quiet --product $$p || exit; done
 
 demo: build ## install, build, list devices, fetch a model, generate text, print speeds
 	@CONFIG=$(CONFIG) MODEL=$(MODEL) bash .ci/demo
@@ -40,8 +43,17 @@ onnx-vectors: build ## run ONNX's operator tests (a PyPI package, about 20 MB) o
 test: deps ## run all tests (debug builds; kernels, oracle and plugins are optimised in them too)
 	@MODEL=$(MODEL) SWIFT="$(SWIFT)" TESTFLAGS="$(TESTFLAGS)" bash .ci/test
 
+install: build ## put tool, libraries, headers, plugins and the Python package under PREFIX (/usr/local by default); the tree may be moved later
+	@CONFIG=$(CONFIG) PLUGINS="$(PLUGINS)" PREFIX=$(PREFIX) bash .ci/install install
+
+uninstall: ## take away what `make install` put under PREFIX
+	@PREFIX=$(PREFIX) bash .ci/install uninstall
+
 bundle: build ## an archive of tool, plugins and the libraries they need, for machines without a Swift toolchain (build/*.tar.xz)
 	@CONFIG=$(CONFIG) PLUGINS="$(PLUGINS)" bash .ci/bundle
+
+fuzz: deps ## a million random sequences of calls of the C interface under AddressSanitizer (SEQUENCES, SEED)
+	@SWIFT="$(SWIFT)" SEQUENCES=$(SEQUENCES) SEED=$(SEED) bash .ci/fuzz
 
 sanitize: deps ## the core tests under AddressSanitizer and ThreadSanitizer
 	@SWIFT="$(SWIFT)" bash .ci/sanitize

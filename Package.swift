@@ -34,6 +34,7 @@ let package = Package(
   name: "backplane",
   products: [
     .library(name: "Backplane", targets: ["Backplane", "BackplaneModels"]),
+    .library(name: "BackplaneC", type: .dynamic, targets: ["BackplaneC"]),
     .library(name: "BackplanePluginKit", targets: ["BackplanePluginKit"]),
     .library(name: "BackplaneCPU", type: .dynamic, targets: ["BackplaneCPU"]),
     .library(name: "BackplaneNPUStub", type: .dynamic, targets: ["BackplaneNPUStub"]),
@@ -53,6 +54,12 @@ let package = Package(
     host("BackplaneRuntime", ["BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     host("Backplane", ["BackplaneRuntime", "BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore"]),
     host("BackplaneModels", ["Backplane"]),
+    .target(name: "BackplaneCHeader", dependencies: ["BackplaneABI"], path: "Sources/BackplaneC/Header"),
+    // One symbol for each function of backplane.h is exported, and nothing else.
+    .target(name: "BackplaneC", dependencies: ["BackplaneCHeader", "Backplane", "BackplaneModels", "BackplaneABI"], path: "Sources/BackplaneC",
+            exclude: ["Header", "exports.map"], swiftSettings: strict,
+            linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete",
+                                           "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/BackplaneC/exports.map"])]),
     host("BackplaneGenerator", ["BackplaneCore"]),
     fast("BackplaneReference", path: "Sources/BackplaneReference", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     host("BackplaneONNX", ["BackplaneSpecs", "BackplaneCore"]),
@@ -79,6 +86,11 @@ let package = Package(
     .target(name: "_TestSupport", path: "Tests/_TestSupport", swiftSettings: strict),
     // Stands in for malloc in the test executable, to count allocations.
     .target(name: "_AllocationCounter", path: "Tests/_AllocationCounter"),
+    // Random calls of the C interface.
+    .target(name: "_CAPIFuzzer", dependencies: ["BackplaneCHeader"], path: "Tests/_CAPIFuzzer"),
+    .executableTarget(name: "_CAPIFuzz", dependencies: ["_CAPIFuzzer", "BackplaneC", "BackplaneCHeader", "BackplaneModels", "BackplaneReference"],
+                      path: "Tests/_CAPIFuzz", swiftSettings: strict),
+    tests("BackplaneCTests", ["BackplaneC", "BackplaneCHeader", "BackplaneModels", "BackplaneReference", "BackplaneABI", "_CAPIFuzzer"]),
     tests("ABITests", ["BackplaneRegistry"]),
     tests("ArchitectureTests", []),
     tests("EndToEndTests", []),

@@ -18,11 +18,14 @@ public struct PluginProbe: Sendable {
     self.timeout = timeout
   }
 
-  /// The probe of this installation: beside the executable, or in `PREFIX/libexec/backplane`. Nil when there is none.
-  public static func installed(executableFolder: String? = PluginSearch.executableFolder, timeout: Duration = .seconds(10)) -> PluginProbe? {
-    guard let folder = executableFolder else { return nil }
-    let prefix = (folder as NSString).deletingLastPathComponent
-    let places = [folder + "/backplane-probe", prefix + "/libexec/backplane/backplane-probe"]
+  /// The probe of this installation: beside the executable or the library that this code is in, or in `bin` or `libexec/backplane` beside
+  /// their folder. Nil when there is none.
+  public static func installed(executableFolder: String? = PluginSearch.executableFolder, libraryFolder: String? = PluginSearch.libraryFolder,
+                               timeout: Duration = .seconds(10)) -> PluginProbe? {
+    let places = [executableFolder, libraryFolder].compactMap { $0 }.flatMap { folder in
+      let prefix = (folder as NSString).deletingLastPathComponent
+      return [folder + "/backplane-probe", prefix + "/libexec/backplane/backplane-probe", prefix + "/bin/backplane-probe"]
+    }
     return places.first { access($0, X_OK) == 0 }.map { PluginProbe(executable: $0, timeout: timeout) }
   }
 

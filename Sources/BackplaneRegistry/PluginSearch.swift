@@ -33,8 +33,9 @@ public struct RejectedCandidate: Sendable, Equatable {
 ///
 /// 1. `explicit` paths, then those of `BACKPLANE_PLUGIN_PATH` (not in a privileged process),
 /// 2. `$XDG_DATA_HOME/backplane/plugins.d`, 3. `/etc/backplane/plugins.d`,
-/// 4. `PREFIX/lib/backplane/plugins.d`, PREFIX being the parent of the executable's folder,
-/// 5. the executable's own folder: manifests, and in a SwiftPM build folder also libraries that carry the ELF note.
+/// 4. `PREFIX/lib/backplane/plugins.d`, PREFIX being the parent of the executable's folder; then, where this code is in a shared library,
+///    `backplane/plugins.d` beside that library,
+/// 5. the executable's own folder, then the library's: manifests, and in a SwiftPM build folder also libraries that carry the ELF note.
 public struct PluginSearch: Sendable {
   /// Libraries, manifests, or folders that hold them.
   public var explicit: [String]
@@ -42,11 +43,14 @@ public struct PluginSearch: Sendable {
   public var folders: [String]
   /// The executable's folder; nil to leave it out.
   public var executableFolder: String?
+  /// The folder of the shared library that this code is in; nil when it is the executable's, or to leave it out.
+  public var libraryFolder: String?
 
   /// - Parameters:
   ///   - privileged: A process that runs with more rights than its caller (set-user-ID): its environment is not trusted.
   public init(explicit: [String] = [], environment: [String: String] = ProcessInfo.processInfo.environment,
-              executableFolder: String? = PluginSearch.executableFolder, privileged: Bool = PluginSearch.isPrivileged) {
+              executableFolder: String? = PluginSearch.executableFolder, libraryFolder: String? = PluginSearch.libraryFolder,
+              privileged: Bool = PluginSearch.isPrivileged) {
     var paths = explicit
     if !privileged, let list = environment["BACKPLANE_PLUGIN_PATH"] {
       paths += list.split(separator: ":").map(String.init)
@@ -61,13 +65,15 @@ public struct PluginSearch: Sendable {
     if let executableFolder {
       folders.append(((executableFolder as NSString).deletingLastPathComponent as NSString).appendingPathComponent("lib/backplane/plugins.d"))
     }
+    if let libraryFolder { folders.append((libraryFolder as NSString).appendingPathComponent("backplane/plugins.d")) }
     self.folders = folders
     self.executableFolder = executableFolder
+    self.libraryFolder = libraryFolder
   }
 
   /// Nothing but these paths.
   public static func only(_ explicit: [String]) -> PluginSearch {
-    PluginSearch(explicit: explicit, environment: [:], executableFolder: nil).withoutFolders
+    PluginSearch(explicit: explicit, environment: [:], executableFolder: nil, libraryFolder: nil).withoutFolders
   }
   private var withoutFolders: PluginSearch {
     var search = self
@@ -79,6 +85,21 @@ public struct PluginSearch: Sendable {
   public static var executableFolder: String? {
     (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")).map { ($0 as NSString).deletingLastPathComponent }
   }
+
+  /// The folder of the shared library that this code was linked into; nil when it is a part of the executable.
+  public static let libraryFolder: String? = {
+    // `dladdr` has no declaration that Swift sees. Its record: the library's name and base, the symbol's name and address.
+    typealias Record = (name: UnsafePointer<CChar>?, base: UnsafeRawPointer?, symbol: UnsafePointer<CChar>?, address: UnsafeRawPointer?)
+    typealias Ask = @convention(c) (UnsafeRawPointer, UnsafeMutableRawPointer) -> Int32
+    guard let function = dlsym(nil, "dladdr") else { return nil }
+    var record: Record = (nil, nil, nil, nil)
+    guard unsafeBitCast(function, to: Ask.self)(#dsohandle, &record) != 0, let name = record.name, let resolved = realpath(name, nil) else { return nil }
+    defer { free(resolved) }
+    let path = String(cString: resolved)
+    // Of the executable the loader knows the name that it was started by, which need not lead anywhere from here.
+    guard path.contains(".so"), path != (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) else { return nil }
+    return (path as NSString).deletingLastPathComponent
+  }()
 
   /// The kernel says that this process has more rights than its caller.
   public static var isPrivileged: Bool {
@@ -93,9 +114,9 @@ public struct PluginSearch: Sendable {
     var scan = Scan()
     for path in explicit { scan.explicit(path) }
     for folder in folders { scan.folder(folder, .folder(folder), trusted: false) }
-    if let executableFolder {
-      scan.folder(executableFolder, .buildTree, trusted: true)
-      if PluginSearch.isBuildFolder(executableFolder) { scan.libraries(executableFolder, .buildTree) }
+    for folder in [executableFolder, libraryFolder == executableFolder ? nil : libraryFolder].compactMap({ $0 }) {
+      scan.folder(folder, .buildTree, trusted: true)
+      if PluginSearch.isBuildFolder(folder) { scan.libraries(folder, .buildTree) }
     }
     return (scan.candidates, scan.rejected)
   }
@@ -149,10 +170,10 @@ private struct Scan {
     }
   }
 
-  /// Libraries without a manifest that carry the note; others are no business of ours.
+  /// Libraries without a manifest that carry the note; others are no business of ours. The host's own library for C has the note and is no plugin.
   mutating func libraries(_ folder: String, _ origin: PluginOrigin) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    for name in names.sorted() where name.hasSuffix(".so") {
+    for name in names.sorted() where name.hasSuffix(".so") && name != "libBackplaneC.so" {
       let path = folder + "/" + name
       if (try? ELFNote.read(path)) != nil { library(path, origin, manifest: nil) }
     }

@@ -172,24 +172,12 @@ public final class TextGenerator {
   ///   - onToken: Called with each token as it comes; false stops.
   public func generate(from prompt: [Int32], count: Int, sampler: inout Sampler, cancellation: CancellationToken? = nil,
                        onToken: (Int32) throws -> Bool = { _ in true }) throws -> Generation {
-    var result = Generation()
-    var clock = Stopwatch()
-    var logits = try feed(prompt, cancellation: cancellation)
-    result.promptNanoseconds = clock.lap()
-    result.promptTokenCount = prompt.count
-    while result.tokens.count < count {
-      let next = try sampler.next(logits)
-      if model.tokenizer.endsOfGeneration.contains(next) { result.ending = .endOfGeneration; break }
-      result.tokens.append(next)
-      let goesOn = try onToken(next)
-      if !goesOn { result.ending = .stopped; break }
-      if result.tokens.count == count { break }
-      if past == model.contextLength { result.ending = .contextFull; break }
-      logits = try feed([next], cancellation: cancellation)
-      result.decodedTokenCount += 1
+    var steps = GenerationSteps(self, from: prompt, count: count, sampler: sampler)
+    defer { sampler = steps.sampler }
+    while let token = try steps.next(cancellation: cancellation) {
+      if try !onToken(token) { steps.stop() }
     }
-    result.decodeNanoseconds = clock.lap()
-    return result
+    return steps.result
   }
 }
 

@@ -2,8 +2,8 @@ import Backplane
 import BackplaneModels
 
 let benchCommand = Command(
-  name: "bench", summary: "Measure a model's prompt and decode speed, or operators: median and spread",
-  positionals: ["[MODEL.gguf]"],
+  name: "bench", summary: "Measure a model's prompt and decode speed, a graph file's run, or operators: median and spread",
+  positionals: ["[MODEL]"],
   options: [
     Option("prompt-tokens", "N", "tokens of the prompt (default 512)"), Option("decode-tokens", "N", "tokens decoded one by one (default 64)"),
     Option("repeats", "N", "runs counted, after one that is not (default 5)"), SharedOptions.device,
@@ -12,9 +12,10 @@ let benchCommand = Command(
   ] + SharedOptions.model + [SharedOptions.json] + SharedOptions.runtime
 ) { arguments in
   if arguments.positionals.isEmpty {
-    if arguments["op"] == nil, arguments["case"] == nil, arguments["variant"] == nil { throw UsageError("bench takes MODEL.gguf, --op NAME or --case CASE") }
+    if arguments["op"] == nil, arguments["case"] == nil, arguments["variant"] == nil { throw UsageError("bench takes a model or graph file, --op NAME or --case CASE") }
     return try OperatorBench.run(arguments)
   }
+  if GraphFile.isGraphFile(arguments.positionals[0]) { return try benchGraph(arguments) }
   let promptCount = try arguments.int("prompt-tokens", 1...1_000_000) ?? 512
   let decodeCount = try arguments.int("decode-tokens", 1...1_000_000) ?? 64
   let repeats = try arguments.int("repeats", 1...1000) ?? 5
