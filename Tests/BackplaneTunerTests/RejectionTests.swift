@@ -62,7 +62,11 @@ import _TestSupport
     var before: Set<JSONRecord> = []
     for round in 0..<3 {
       let running = try start()
-      for _ in 0..<600 where try records().count < before.count + 2 && running.contains(where: \.isRunning) { usleep(50_000) }
+      var waits = 0
+      while waits < 200, running.contains(where: \.isRunning), try records().count < before.count + 2 {
+        usleep(100_000)
+        waits += 1
+      }
       for process in running {
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()

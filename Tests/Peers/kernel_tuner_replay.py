@@ -1,7 +1,7 @@
 """Kernel Tuner's strategies on recorded spaces, in its simulation mode: the same measure as `backplane tune replay`.
 
     python -m pip install kernel-tuner
-    python Tests/Peers/kernel_tuner_replay.py Tests/Fixtures/tuning/*.jsonl [--seeds 30] [--strategies genetic_algorithm,greedy_ils,...]
+    python Tests/Peers/kernel_tuner_replay.py FILE.jsonl … [--seeds 30] [--strategies genetic_algorithm,greedy_ils,...]
 
 Each recording becomes a Kernel Tuner cache; a parameter that a variant lacks stands at its first value. Prints the share of the optimum, median [worst] of the
 seeds, after 8, 16, 32, 64 and 128 evaluations.

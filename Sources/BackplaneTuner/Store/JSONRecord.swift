@@ -51,8 +51,6 @@ public struct JSONRecord: Codable, Sendable, Hashable {
   public var times: Times?
   public var fault: String?
   public var worstError: Double?
-  /// Of a choice: how much slower than the best found it is at the other edge of its bucket; nil when that was not measured.
-  public var edgeRegret: Double?
   /// Seconds since 1970.
   public var time: Int
   /// Hash of the host's name; "" in a record from elsewhere.

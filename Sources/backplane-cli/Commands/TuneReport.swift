@@ -118,8 +118,11 @@ extension TuneVerbs {
 
   /// Judges the search on recordings: no device is needed.
   static func replay(_ arguments: Arguments) throws -> ExitCode {
-    let files = Array(arguments.positionals.dropFirst())
-    guard !files.isEmpty else { throw UsageError("tune replay takes files that `tune record` wrote") }
+    // A folder stands for the recordings in it.
+    let files = arguments.positionals.dropFirst().flatMap { path in
+      (try? FileManager.default.contentsOfDirectory(atPath: path))?.filter { $0.hasSuffix(".jsonl") }.sorted().map { path + "/" + $0 } ?? [path]
+    }
+    guard !files.isEmpty else { throw UsageError("tune replay takes files that `tune record` wrote, or a folder of them") }
     let budgets = (arguments["trials"] ?? "8,16,32,64,128").split(separator: ",").compactMap { Int($0) }
     let recordings = try files.map { try RecordedSpace(file: $0) }
     print(pad("% of the optimum, median [worst] of 30 seeds", 58) + budgets.map { padLeft("\($0)", 12) }.joined())
