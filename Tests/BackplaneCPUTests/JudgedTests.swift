@@ -237,10 +237,12 @@ import _TestSupport
     var random = Random(11)
     for format in ElementFormat.all where format.isBlock {
       func weights(_ n: Int, _ k: Int) -> Value {  // any bytes whose scales are finite
-        Value(format, [n, k], bytes: (0..<format.bytes(forElements: n * k)!).map { UInt8(0x20 + ($0 * 7 + $0 / 13) % 16) })
+        let count = format.bytes(forElements: n * k)!
+        return Value(format, [n, k], bytes: (0..<count).map { (i: Int) -> UInt8 in UInt8(0x20 + (i * 7 + i / 13) % 16) })
       }
       let tail = format.blockElements == 32 ? 96 : 256
-      for (i, (m, n, k)) in [(1, 5, 256), (2, 33, tail), (3, 17, 512), (4, 40, tail), (7, 16, 256), (20, 35, 256 + tail)].enumerated() {
+      let sizes: [(Int, Int, Int)] = [(1, 5, 256), (2, 33, tail), (3, 17, 512), (4, 40, tail), (7, 16, 256), (20, 35, 256 + tail)]
+      for (i, (m, n, k)) in sizes.enumerated() {
         let x = random.value(floats[i % floats.count], [m, k])
         try judge(device, "matmul", [x, weights(n, k), random.value(.f32, [n])], declared: Declared(activationBlock: 32))
         try judge(device, "matmul_gated", [x, weights(n, k), weights(n, k)], declared: Declared(activationBlock: 32))
