@@ -231,6 +231,25 @@ import _TestSupport
     }
   }
 
+  /// Every block format, sizes on both sides of what dots, panels and strips hold; x in each float format.
+  @Test(arguments: levels) func productsOfRoundedActivations(isa: String) throws {
+    let device = try TestDevice(["cpu.isa": isa])
+    var random = Random(11)
+    for format in ElementFormat.all where format.isBlock {
+      func weights(_ n: Int, _ k: Int) -> Value {  // any bytes whose scales are finite
+        let count = format.bytes(forElements: n * k)!
+        return Value(format, [n, k], bytes: (0..<count).map { (i: Int) -> UInt8 in UInt8(0x20 + (i * 7 + i / 13) % 16) })
+      }
+      let tail = format.blockElements == 32 ? 96 : 256
+      let sizes: [(Int, Int, Int)] = [(1, 5, 256), (2, 33, tail), (3, 17, 512), (4, 40, tail), (7, 16, 256), (20, 35, 256 + tail)]
+      for (i, (m, n, k)) in sizes.enumerated() {
+        let x = random.value(floats[i % floats.count], [m, k])
+        try judge(device, "matmul", [x, weights(n, k), random.value(.f32, [n])], declared: Declared(activationBlock: 32))
+        try judge(device, "matmul_gated", [x, weights(n, k), weights(n, k)], declared: Declared(activationBlock: 32))
+      }
+    }
+  }
+
   @Test(arguments: levels) func normedProducts(isa: String) throws {
     let device = try TestDevice(["cpu.isa": isa])
     var random = Random(9)
