@@ -15,14 +15,17 @@ func place<T>(_ pointer: UnsafeMutablePointer<T>?, _ name: StaticString) throws(
   return pointer
 }
 
-/// The caller's struct, as far as its `struct_size` reaches; the rest is as in `standard`. All of it when the pointer is NULL.
+/// The caller's struct; `standard` when the pointer is NULL. A newer caller's larger one is read as far as this version knows it.
+///
+/// No caller has a smaller one than version 1.0 had, which is the one here. When a struct grows, its sizes so far must be told apart here: half a
+/// pointer is none.
 func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ standard: T, _ name: StaticString) throws(BackplaneError) -> T {
   guard let pointer else { return standard }
   let size = Int(UnsafeRawPointer(pointer).loadUnaligned(as: UInt32.self))
-  guard size >= MemoryLayout<UInt32>.size else { throw BackplaneError(.invalid, "\(name)->struct_size is \(size)", hint: "set it to the struct's sizeof") }
-  var copy = standard
-  withUnsafeMutableBytes(of: &copy) { $0.baseAddress!.copyMemory(from: pointer, byteCount: min(size, MemoryLayout<T>.size)) }
-  return copy
+  guard size >= MemoryLayout<T>.size else {
+    throw BackplaneError(.invalid, "\(name)->struct_size is \(size), the struct has \(MemoryLayout<T>.size) bytes", hint: "set it to the struct's sizeof")
+  }
+  return UnsafeRawPointer(pointer).loadUnaligned(as: T.self)
 }
 
 /// Writes as much of a result struct as the caller's `struct_size` has room for.

@@ -12,18 +12,20 @@ public struct ONNXImport: Sendable {
   /// - Parameters:
   ///   - given: Values of graph inputs. They fix the inputs' shapes, and stand for operands that are attributes here (a shape, axes, a
   ///     number of elements). They are not computed with: an input stays an input.
+  ///   - extents: For inputs that are not given: values of the extents that the model has a name for.
   /// - Throws: ``BackplaneError`` (unsupported): which node has no counterpart here, and why.
-  public init(_ model: ONNXModel, given: [String: ONNXTensor] = [:]) throws(BackplaneError) {
+  public init(_ model: ONNXModel, given: [String: ONNXTensor] = [:], extents: [String: Int] = [:]) throws(BackplaneError) {
     var importer = ONNXImporter(opset: model.opsets[""] ?? 1, functions: model.functions)
     var inputs: [(String, TensorID)] = []
     for tensor in model.graph.initializers { importer.values[tensor.name] = try importer.constant(tensor) }
     if let sparse = model.graph.sparseInitializers.first { throw .unmapped("a sparse initializer", sparse.values.name) }
     for input in model.graph.inputs where importer.values[input.name] == nil {
-      guard let tensor = given[input.name] else { throw .unmapped("an input whose value is not a tensor", input.name) }
-      guard let format = tensor.type.format else { throw .unmapped("no format for \(tensor.type)") }
-      let id = importer.builder.input(input.name, format, Shape(tensor.shape))
+      let known = given[input.name]
+      let (type, shape) = if let known { (known.type, known.shape) } else { try ONNXImport.declared(input, extents) }
+      guard let format = type.format else { throw .unmapped("no format for \(type)") }
+      let id = importer.builder.input(input.name, format, Shape(shape))
       inputs.append((input.name, id))
-      importer.values[input.name] = ONNXValue(tensor: id, type: tensor.type, shape: tensor.shape, known: tensor)
+      importer.values[input.name] = ONNXValue(tensor: id, type: type, shape: shape, known: known)
     }
     for node in model.graph.nodes { try importer.append(node) }
     var outputs: [(String, TensorID)] = []
@@ -33,10 +35,27 @@ public struct ONNXImport: Sendable {
       var id = try importer.tensor(value)
       // What nobody computes is copied.
       if importer.builder[id].role != .intermediate { id = try importer.builder.apply("reshape", [id], [Attribute("shape", .ints(value.shape))])[0]! }
-      importer.builder.output(id)
+      importer.builder.output(id, name: output.name)
       outputs.append((output.name, id))
     }
     (graph, self.inputs, constants, self.outputs) = (importer.builder.graph, inputs, importer.constants, outputs)
+  }
+
+  /// What the model says of an input, with numbers for names.
+  private static func declared(_ input: ONNXValueInfo, _ extents: [String: Int]) throws(BackplaneError) -> (ONNXDataType, [Int]) {
+    guard case .tensor(let type?, shape: let shape?)? = input.type else { throw .unmapped("an input that is no tensor of a known type and rank", input.name) }
+    var numbers: [Int] = []
+    for extent in shape {
+      switch extent {
+      case .number(let number): numbers.append(number)
+      case .name(let name):
+        guard let number = extents[name] else { throw .unmapped("input \(input.name): extent \"\(name)\" needs a value") }
+        numbers.append(number)
+      case .unknown: throw .unmapped("input \(input.name): an extent without number or name")
+      }
+    }
+    guard numbers.count <= Shape.maximumRank, ONNXTensor.isPossible(numbers) else { throw .unmapped("input \(input.name): an impossible shape", "\(numbers)") }
+    return (type, numbers)
   }
 }
 

@@ -6,7 +6,7 @@ import Foundation
 struct BackplaneCommand {
   static let commands: [Command] = [
     devicesCommand, runCommand, tokenizeCommand, opsCommand, explainCommand, verifyCommand, conformCommand, newPluginCommand, benchCommand, modelCommand,
-    manifestCommand, cacheCommand, generateCommand,
+    manifestCommand, importONNXCommand, cacheCommand, generateCommand,
   ]
 
   /// Started by other commands, not by people.

@@ -20,7 +20,7 @@ private let allowed: [String: Set<String>] = [
   "Sources/BackplaneGenerator": ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"],
   "Sources/BackplanePluginKit": ["BackplaneABI", "BackplanePlanner"],
   "Sources/BackplaneKernelKit": ["BackplanePluginKit", "BackplaneCore", "BackplaneABI"],
-  "Sources/backplane-cli": ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneGenerator", "BackplaneTemplates"],
+  "Sources/backplane-cli": ["Backplane", "BackplaneModels", "BackplaneReference", "BackplaneConformance", "BackplaneONNX", "BackplaneGenerator", "BackplaneTemplates"],
   "Sources/backplane-probe": ["BackplaneRegistry", "BackplaneCore", "BackplaneABI"],
   "Plugins/TemplateSwift": ["BackplaneABI"],
   "Plugins/CPU": ["CPUKernels", "BackplanePluginKit", "BackplaneABI"],

@@ -74,10 +74,18 @@ import Testing
     try expectRefusal(["rnu"], saying: "did you mean 'run'", status: 2)
   }
 
+  @Test func modelsThatAreNoONNXAreNamed() throws {
+    let path = try file("no.onnx", Data("this is no model".utf8))
+    try expectRefusal(["import-onnx", path, path + ".graph"], saying: "no.onnx")
+    try expectRefusal(["import-onnx", path, path + ".graph", "--extent", "batch"], saying: "NAME=N", status: 2)
+    try expectRefusal(["import-onnx", path], saying: "FILE.graph", status: 2)
+    #expect(!FileManager.default.fileExists(atPath: path + ".graph"))
+  }
+
   @Test func everyCommandHasHelp() throws {
     let overview = try Tool.run(["--help"])
     #expect(overview.status == 0)
-    for name in ["run", "devices", "tokenize", "ops", "explain", "verify", "bench", "model", "manifest", "generate"] {
+    for name in ["run", "devices", "tokenize", "ops", "explain", "verify", "bench", "model", "manifest", "import-onnx", "generate"] {
       #expect(overview.output.contains("  \(name)"))
       let help = try Tool.run([name, "--help"])
       #expect(help.status == 0 && help.output.contains("usage: backplane \(name)"), "\(help.output)")

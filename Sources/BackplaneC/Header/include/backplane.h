@@ -12,7 +12,8 @@
  * Threads.  Any function may be called from any thread at any time, with any handle. Sessions and generators do one thing at a time: a second
  *           call meanwhile gives BP_E_BUSY and changes nothing. Elsewhere a second call waits. Callbacks say on which thread they come.
  * Growth.   Every struct begins with struct_size, set by the caller to sizeof; structs and this list of functions only grow at their end.
- *           A field that the caller's struct_size does not cover counts as 0, and 0 always means the default.
+ *           A field that an older caller's struct has not counts as 0, and 0 always means the default. Of a struct that this library fills in, only
+ *           struct_size bytes are written; one with options must have the size that a version of this header gave it.
  * Texts.    UTF-8, ending in 0. Functions that give a text take a buffer (text, capacity) and write to *needed its bytes with the final 0; a buffer
  *           that is too small is left alone and the answer is BP_MORE. (NULL, 0) asks for the size.
  */
