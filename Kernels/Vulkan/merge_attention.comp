@@ -16,8 +16,9 @@ ARGUMENTS {
 };
 
 void main() {
-  for (uint i = item(); i < uint(rows * count); i += items()) {
-    uint r = i / uint(count), k = i - r * uint(count);
+  uint width = max(uint(count), 1u); // rows of no elements have an lse
+  for (uint i = item(); i < uint(rows) * width; i += items()) {
+    uint r = i / width, k = i - r * width;
     int64_t of_y, of_lse = 0l, of_a, of_a_lse, of_b, of_b_lse;
     WALK(extents, y_steps, r, of_y)
     if (HAS_LSE == 1) WALK(extents, lse_steps, r, of_lse)
@@ -32,7 +33,7 @@ void main() {
       precise float l = top == -INFINITY ? top : top + log_of(total);
       AtFloat(lse + of_lse).v = l;
     }
-    if (HAS_Y == 0) continue;
+    if (HAS_Y == 0 || uint(count) == 0u) continue;
     precise float sum = 0.0;
     if (wa != 0.0) sum = sum + wa / total * load_float(a + uint64_t(of_a + int64_t(k) * a_step), FORMAT);
     if (wb != 0.0) sum = sum + wb / total * load_float(b + uint64_t(of_b + int64_t(k) * b_step), FORMAT);
