@@ -64,7 +64,7 @@ let package = Package(
     fast("BackplaneReference", path: "Sources/BackplaneReference", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     host("BackplaneONNX", ["BackplaneSpecs", "BackplaneCore"]),
     host("BackplaneConformance", ["BackplaneONNX", "BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
-    .target(name: "BackplaneLimits", path: "Sources/BackplaneLimits"),  // measures the machine, for `backplane bench`
+    .target(name: "BackplaneLimits", path: "Sources/BackplaneLimits", cSettings: [.unsafeFlags(["-O3"])]),  // measures the machine, for `backplane bench`
     .target(name: "BackplaneTemplates", path: "Sources/BackplaneTemplates"),  // Plugins/Template*, embedded
     fast("BackplanePluginKit", path: "Sources/BackplanePluginKit", ["BackplaneABI", "BackplanePlanner"]),
     fast("BackplaneKernelKit", path: "Sources/BackplaneKernelKit", ["BackplanePluginKit", "BackplaneCore", "BackplaneABI"]),
