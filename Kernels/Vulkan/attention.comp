@@ -48,7 +48,8 @@ void main() {
     int64_t here = int64_t(t) + keys - queries;
     int64_t first = window > 0l ? clamp(here - window + 1l, 0l, keys) : 0l, last = max(causal != 0 ? min(here + 1l, keys) : keys, first);
     float slope = SLOPES != ABSENT ? float_at(slopes + uint64_t(int64_t(head) * slope_step)) : 0.0;
-    float most = -INFINITY, total = 0.0, sums[WIDTH];
+    // The sink is there from the start: a weight of 1 and no value.
+    float most = SINKS != ABSENT ? float_at(sinks + uint64_t(int64_t(head) * sink_step)) : -INFINITY, total = most == -INFINITY ? 0.0 : 1.0, sums[WIDTH];
     for (int e = 0; e < WIDTH; e++) sums[e] = 0.0;
     for (int64_t base = first; base < last; base += int64_t(LOCAL)) {
       int64_t j = base + int64_t(own);
@@ -95,16 +96,6 @@ void main() {
         }
       }
       barrier();
-    }
-    if (SINKS != ABSENT) {
-      float sink = float_at(sinks + uint64_t(int64_t(head) * sink_step));
-      if (sink > most) {
-        float shrink = most == -INFINITY ? 0.0 : exp_of(most - sink);
-        total *= shrink;
-        for (int e = 0; e < WIDTH; e++) sums[e] *= shrink;
-        most = sink;
-      }
-      if (most != -INFINITY) total += exp_of(sink - most);
     }
     for (int e = 0; e < WIDTH; e++) {
       uint column = uint(e) * uint(LOCAL) + own;

@@ -23,6 +23,7 @@ final class Device: PluginDevice, @unchecked Sendable {
   private let description: bp_device_info
   /// Guarded by `lossGuard`.
   private var loss: PluginError?
+  private var isLossTold = false
   private let lossGuard = Monitor()
 
   init(_ instance: Instance, _ index: Int) throws(PluginError) {
@@ -38,7 +39,22 @@ final class Device: PluginDevice, @unchecked Sendable {
     let status = bp_vk_device_open(instance.handle, UInt32(index), &facts, UInt32(blockBytes), stored, stored.count, &opened)
     guard status >= 0, let opened else { throw failure(status, "vkCreateDevice") }
     handle = opened
-    traits = Device.traits(facts)
+    var traits = Device.traits(facts)
+    // Never tried on hardware by those who wrote it: only where the user asks for it.
+    if instance.host.setting("vulkan.cooperative_matrix") != "1" { traits.features.remove("cooperative_matrix") }
+    do throws(PluginError) {
+      let host = instance.host, name = text(facts.name)
+      traits.overrides = try instance.library.overrides { host.setting("vulkan." + $0) }
+      traits.forced = try instance.library.forced { host.setting("vulkan." + $0) }
+      let identity = DriverIdentity(platform: "Vulkan", vendor: "0x" + String(facts.vendor, radix: 16), device: name, driver: "\(text(facts.driver)) \(text(facts.driver_info))")
+      let quirks = try instance.library.quirks(of: identity) { host.setting("vulkan." + $0) }
+      for quirk in quirks { host.log(BP_LOG_INFO, "quirks", "\(name): \(quirk.name): \(quirk.why)") }
+      traits.apply(quirks)
+    } catch {
+      bp_vk_device_close(opened)
+      throw error
+    }
+    self.traits = traits
     memoryPlan = MemoryPlan(facts)
     pipelines = PipelineStore(opened, instance.shaders)
     verdicts = VerdictMaker(instance.library, traits, flushesSubnormals: facts.has(BP_VK_SUBNORMALS_PRESERVED) == false)
@@ -64,8 +80,9 @@ final class Device: PluginDevice, @unchecked Sendable {
 
   private static func traits(_ facts: bp_vk_facts) -> DeviceTraits {
     let names: [(bp_vk_feature, String)] = [
-      (BP_VK_FLOAT16, "float16"), (BP_VK_FLOAT64, "float64"), (BP_VK_SUBGROUP_ARITHMETIC, "subgroups"), (BP_VK_INTEGER_DOT, "integer_dot"),
-      (BP_VK_COOPERATIVE_MATRIX, "cooperative_matrix"),
+      (BP_VK_FLOAT16, "float16"), (BP_VK_FLOAT64, "float64"), (BP_VK_SUBGROUP_ARITHMETIC, "subgroups"), (BP_VK_SUBGROUP_SHUFFLE, "subgroup_shuffle"),
+      (BP_VK_INTEGER_DOT, "integer_dot"),
+      (BP_VK_COOPERATIVE_MATRIX, "cooperative_matrix"), (BP_VK_STORAGE16, "storage16"), (BP_VK_INT8, "int8"),
     ]
     return DeviceTraits(
       isCPU: facts.type == UInt32(VK_PHYSICAL_DEVICE_TYPE_CPU), features: Set(names.filter { facts.has($0.0) }.map(\.1)),
@@ -172,19 +189,47 @@ final class Device: PluginDevice, @unchecked Sendable {
   override func work(_ submission: bp_submission) throws(PluginError) { try run(submission) }
   override func clock() throws(PluginError) -> bp_clock { try readClock() }
 
+  override func makeLane(_ index: UInt32) throws(PluginError) -> PluginLane? {
+    try checkLoss()
+    return try Lane(self)
+  }
+  override func begin(_ submission: bp_submission, on lane: PluginLane, after tickets: [AnyObject],
+                      finished: @escaping @Sendable (PluginError?) -> Void) throws(PluginError) -> AnyObject? {
+    try start(submission, unsafeDowncast(lane, to: Lane.self), tickets, finished)
+  }
+
   // MARK: Loss
 
-  func checkLoss() throws(PluginError) { if let loss = lossGuard.locked({ loss }) { throw loss } }
+  /// Tells the host of a loss that a thread of the plugin's own saw.
+  func checkLoss() throws(PluginError) {
+    guard let loss = lossGuard.locked({ loss }) else { return }
+    tell(loss)
+    throw loss
+  }
+
+  func lose() { _ = note(failure(VkResult(VK_ERROR_DEVICE_LOST), "backplane.lose_device")) }
 
   func check(_ code: VkResult, _ call: @autoclosure () -> String) throws(PluginError) { if code < 0 { throw note(failure(code, call())) } }
 
+  /// Remembers that the device is gone. From any thread: the host hears of it from the next call.
+  func remember(_ failure: PluginError) -> PluginError {
+    if failure.status == BP_E_DEVICE_LOST { lossGuard.locked { loss = loss ?? failure } }
+    return failure
+  }
+
   /// Remembers that the device is gone, and tells the host once.
   func note(_ failure: PluginError) -> PluginError {
-    guard failure.status == BP_E_DEVICE_LOST, lossGuard.locked({ loss == nil }) else { return failure }
-    lossGuard.locked { loss = failure }
+    if remember(failure).status == BP_E_DEVICE_LOST { tell(failure) }
+    return failure
+  }
+
+  private func tell(_ failure: PluginError) {
+    guard lossGuard.locked({ () -> Bool in
+      defer { isLossTold = true }
+      return !isLossTold
+    }) else { return }
     var record = failure.record
     host.table.pointee.report_fault(host.table.pointee.ctx, OpaquePointer(Unmanaged.passUnretained(self as PluginDevice).toOpaque()), &record)
-    return failure
   }
 }
 

@@ -127,6 +127,7 @@ extension Device {
 
   func address(_ handle: bp_buffer?, _ offset: UInt64, _ length: UInt64, _ access: UInt32,
                _ out: UnsafeMutablePointer<UnsafeMutableRawPointer?>?) throws(PluginError) {
+    try checkLoss()
     guard let handle, let out else { throw .invalid("buffer_map: an argument is NULL") }
     let buffer = unsafeDowncast(object(handle, as: PluginBuffer.self), to: Buffer.self)
     guard offset <= buffer.bytes, length <= buffer.bytes - offset else {

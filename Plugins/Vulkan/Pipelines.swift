@@ -9,15 +9,18 @@ struct ShaderStore: Sendable {
   /// Manifests' texts, and for shaders their paths alone: what a kernel library must know.
   let texts: [(path: String, text: String)]
   private let words: [String: UInt32]
+  private let user: UserShaders?
 
-  init() {
+  init(_ host: Host, userFolder: String?) {
     var count = 0
     let files = bp_vulkan_files(&count)!
-    var shaders: [String: [UInt32]] = [:], texts: [(path: String, text: String)] = []
+    var shaders: [String: [UInt32]] = [:], texts: [(path: String, text: String)] = [], includes = texts
     for i in 0..<count {
       let path = String(cString: files[i].path), bytes = UnsafeRawBufferPointer(start: files[i].bytes, count: files[i].count)
       if path.hasSuffix(".json") {
         texts.append((path, String(decoding: bytes, as: UTF8.self)))
+      } else if path.contains("/") {
+        includes.append((path, String(decoding: bytes, as: UTF8.self)))
       } else {
         shaders[path] = Array(bytes.bindMemory(to: UInt32.self))
         texts.append((path, ""))
@@ -25,10 +28,11 @@ struct ShaderStore: Sendable {
     }
     let list = bp_vulkan_words(&count)!
     words = Dictionary(uniqueKeysWithValues: (0..<count).map { (String(cString: list[$0].name), list[$0].number) })
-    (self.shaders, self.texts) = (shaders, texts)
+    (self.shaders, self.texts, user) = (shaders, texts, userFolder.map { UserShaders($0, host, includes: includes) })
   }
 
   func code(_ path: String) throws(PluginError) -> [UInt32] {
+    if path.hasPrefix("user/"), let user { return try user.code(path) }
     guard let code = shaders[path], code.count > 5, code[0] == 0x0723_0203 else { throw PluginError(BP_E_INTERNAL, "\(path) is no SPIR-V") }
     return code
   }
@@ -68,7 +72,7 @@ final class PipelineStore: @unchecked Sendable {
   private let shaders: ShaderStore
   private let monitor = Monitor()
   private var pipelines: [KernelKey: VkPipeline] = [:]
-  private var constants: [String: [String: UInt32]] = [:]
+  private var codes: [String: (code: [UInt32], constants: [String: UInt32])] = [:]
 
   init(_ device: OpaquePointer, _ shaders: ShaderStore) { (self.device, self.shaders) = (device, shaders) }
 
@@ -77,19 +81,24 @@ final class PipelineStore: @unchecked Sendable {
   /// The number of kernels so far.
   var count: Int { monitor.locked { pipelines.count } }
 
+  private func code(_ path: String) throws(PluginError) -> (code: [UInt32], constants: [String: UInt32]) {
+    if let known = codes[path] { return known }
+    let code = try shaders.code(path)
+    codes[path] = (code, specialisationConstants(code))
+    return (code, codes[path]!.constants)
+  }
+
   func pipeline(_ key: KernelKey) throws(PluginError) -> VkPipeline {
     try monitor.locked { () throws(PluginError) in
       if let known = pipelines[key] { return known }
-      let code = try shaders.code(key.source)
-      let known = constants[key.source] ?? specialisationConstants(code)
-      constants[key.source] = known
+      let (code, constants) = try self.code(key.source)
       var ids: [UInt32] = [], values: [UInt32] = []
       for define in key.defines {
         let parts = define.split(separator: "=", maxSplits: 1)
         guard parts.count == 2 else { throw .invalid("\(key.source): '\(define)' defines nothing") }
         // LOCAL is constant 0, the work-group's size, whether or not the shader has a name for it.
-        let id = parts[0] == "LOCAL" ? 0 : known[String(parts[0])]
-        guard let id else { throw .invalid("\(key.source) has no specialisation constant '\(parts[0])'") }
+        let id = parts[0] == "LOCAL" ? 0 : constants[String(parts[0])]
+        guard let id else { throw .invalid("\(key.source) has no specialisation constant '\(parts[0])' (they are found by name: its debug names must not be stripped)") }
         ids.append(id)
         values.append(try shaders.number(parts[1], of: parts[0], key.source))
       }

@@ -43,8 +43,17 @@ nonisolated(unsafe) private var pluginTable: bp_plugin = {
     functions.pointee = deviceFunctionTable()
   } }
   table.device_close = { if let device = $0 { _ = take(device, as: PluginDevice.self) } }
+  table.extension = { _, name, version in
+    guard version == 1, let letters = name.ptr, String(decoding: UnsafeRawBufferPointer(start: letters, count: Int(name.len)), as: UTF8.self) == "backplane.lose_device" else { return nil }
+    return unsafeBitCast(loseDevice, to: UnsafeRawPointer.self)
+  }
   return table
 }()
+
+/// What the ABI's extension of that name gives: the device behaves as if the driver had lost it.
+private let loseDevice: @convention(c) (bp_device?) -> Void = { device in
+  if let device { unsafeDowncast(object(device, as: PluginDevice.self), to: Device.self).lose() }
+}
 
 /// One use of the plugin by a host: the loader, its devices, and the kernels.
 final class Instance: @unchecked Sendable {
@@ -79,8 +88,9 @@ final class Instance: @unchecked Sendable {
         throw PluginError(BP_E_UNSUPPORTED, "the Vulkan drivers of this machine have no device", reason: BP_REASON_FEATURE)
       }
       do throws(PluginError) {
-        shaders = ShaderStore()
-        library = try KernelLibrary(files: shaders.texts, suffix: ".spv", userFolder: nil)
+        let folder = host.setting("kernels.folder").map { $0 + "/vulkan" }
+        shaders = ShaderStore(host, userFolder: folder)
+        library = try KernelLibrary(files: shaders.texts, suffix: ".comp", binarySuffix: ".spv", userFolder: folder)
       } catch {
         bp_vk_close(out)
         throw error
@@ -91,6 +101,7 @@ final class Instance: @unchecked Sendable {
       throw error
     }
     (self.host, self.complaints) = (host, complaints)
+    for problem in library.problems { host.log(BP_LOG_WARNING, "kernels", problem) }
   }
 
   deinit {

@@ -21,11 +21,11 @@ final class Program: KernelProgram, @unchecked Sendable {
     }
   }
 
-  /// Runs the launches of a dispatch and waits for them.
+  /// Commands for a dispatch, ready to be submitted; nil when there is nothing to do. The recording goes back with ``give(_:)`` when it has run.
   ///
-  /// - Returns: When timestamps are wanted, those of the beginning and the end, in the device's ticks.
-  func run(_ dispatch: bp_dispatch, _ submission: bp_submission) throws(PluginError) -> (UInt64, UInt64) {
-    let timed = submission.timestamps != nil, host = device.host.table.pointee
+  /// - Parameter timed: It takes timestamps, also when nothing is launched.
+  func prepare(_ dispatch: bp_dispatch, _ submission: bp_submission, timed: Bool) throws(PluginError) -> Recording? {
+    let host = device.host.table.pointee
     var launches: [(Launch, [UInt64])] = []
     try self.dispatch(dispatch) { (launch, place: (Int) throws(PluginError) -> StoragePlace?) throws(PluginError) in
       var addresses: [UInt64] = []
@@ -38,21 +38,27 @@ final class Program: KernelProgram, @unchecked Sendable {
       }
       launches.append((launch, addresses))
     }
-    if launches.isEmpty, !timed { return (0, 0) }
+    if launches.isEmpty, !timed { return nil }
     let recording = try take(launches.count, timed: timed)
-    defer { monitor.locked { idle.append(recording) } }
-    for (number, (launch, addresses)) in launches.enumerated() {
-      do throws(PluginError) { try recording.write(launch, addresses, at: number, device.facts) } catch {
-        var failure = error
-        failure.node = launch.node
-        throw failure
+    do throws(PluginError) {
+      for (number, (launch, addresses)) in launches.enumerated() {
+        do throws(PluginError) { try recording.write(launch, addresses, at: number, device.facts) } catch {
+          var failure = error
+          failure.node = launch.node
+          throw failure
+        }
       }
+      try recording.record(launches.map { $0.0.kernel }, compiled)
+      if let token = submission.cancel, host.cancelled(host.ctx, token) != 0 { throw PluginError(BP_E_CANCELLED, "cancelled", node: launches.first?.0.node) }
+      if submission.deadline_ns != 0, host.now_ns(host.ctx) > submission.deadline_ns { throw PluginError(BP_E_TIMEOUT, "the deadline has passed", node: launches.first?.0.node) }
+    } catch {
+      give(recording)
+      throw error
     }
-    try recording.record(launches.map { $0.0.kernel }, compiled)
-    if let token = submission.cancel, host.cancelled(host.ctx, token) != 0 { throw PluginError(BP_E_CANCELLED, "cancelled", node: launches.first?.0.node) }
-    if submission.deadline_ns != 0, host.now_ns(host.ctx) > submission.deadline_ns { throw PluginError(BP_E_TIMEOUT, "the deadline has passed", node: launches.first?.0.node) }
-    return try recording.run()
+    return recording
   }
+
+  func give(_ recording: Recording) { monitor.locked { idle.append(recording) } }
 
   private func take(_ launches: Int, timed: Bool) throws(PluginError) -> Recording {
     let known = monitor.locked { idle.lastIndex { $0.capacity >= launches && $0.isTimed == timed }.map { idle.remove(at: $0) } }
@@ -124,6 +130,11 @@ final class Recording: @unchecked Sendable {
     recorded = kernels
   }
 
+  var buffer: VkCommandBuffer { commands.buffer }
+
+  /// Runs it and waits.
+  ///
+  /// - Returns: The timestamps of the beginning and the end, in the device's ticks; 0 where none are taken.
   func run() throws(PluginError) -> (UInt64, UInt64) {
     try device.check(bp_vk_run(device.handle, &commands, .max), "vkQueueSubmit")
     if !isTimed { return (0, 0) }

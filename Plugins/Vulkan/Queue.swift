@@ -9,15 +9,28 @@ extension Device {
     for i in 0..<Int(submission.copies.count) { try copy(submission.copies.record(i, zero: bp_copy())) }
     guard submission.dispatches.count == 0 || submission.dispatches.ptr != nil else { throw .invalid("execute: dispatches are announced, but there are none") }
     for i in 0..<Int(submission.dispatches.count) {
-      let dispatch = submission.dispatches.record(i, zero: bp_dispatch())
-      guard let handle = dispatch.program else { throw .invalid("execute: a dispatch has no program") }
-      let program = unsafeDowncast(object(handle, as: PluginProgram.self), to: Program.self)
-      let times = try program.run(dispatch, submission)
+      let dispatch = submission.dispatches.record(i, zero: bp_dispatch()), program = try self.program(dispatch)
+      var times: (UInt64, UInt64) = (0, 0)
+      if let recording = try program.prepare(dispatch, submission, timed: submission.timestamps != nil) {
+        defer { program.give(recording) }
+        times = try recording.run()
+      }
       if let stamps = submission.timestamps { try write(times, at: i, of: submission, to: stamps.pointee) }
     }
   }
 
+  func program(_ dispatch: bp_dispatch) throws(PluginError) -> Program {
+    guard let handle = dispatch.program else { throw .invalid("execute: a dispatch has no program") }
+    return unsafeDowncast(object(handle, as: PluginProgram.self), to: Program.self)
+  }
+
   private func copy(_ copy: bp_copy) throws(PluginError) {
+    guard let commands = try prepare(copy) else { return }
+    try check(bp_vk_run(handle, &commands.commands, .max), "vkQueueSubmit")
+  }
+
+  /// Commands for a copy; nil when there is nothing to do.
+  func prepare(_ copy: bp_copy) throws(PluginError) -> OwnCommands? {
     guard let from = copy.src, let to = copy.dst else { throw .invalid("copy: source or destination is missing") }
     let rows = UInt64(max(copy.rows, 1)), bytes = from.pointee.bytes
     func range(_ binding: bp_binding, _ pitch: UInt64) throws(PluginError) -> StoragePlace {
@@ -30,18 +43,15 @@ extension Device {
     }
     let input = try range(from.pointee, copy.src_pitch), output = try range(to.pointee, copy.dst_pitch)
     guard output.buffer.isWritable else { throw .invalid("copy: the destination was imported read-only") }
-    if bytes == 0 { return }
+    if bytes == 0 { return nil }
     let source = unsafeDowncast(input.buffer, to: Buffer.self), target = unsafeDowncast(output.buffer, to: Buffer.self)
-    var commands = bp_vk_commands()
-    try check(bp_vk_commands_create(handle, nil, 0, &commands), "vkCreateCommandPool")
-    defer { bp_vk_commands_destroy(handle, &commands) }
-    try check(bp_vk_begin(handle, &commands), "vkBeginCommandBuffer")
+    let own = try OwnCommands(self, timed: false)
     for row in 0..<rows {
-      bp_vk_copy(handle, &commands, source.memory.buffer, source.offset + input.offset + row * copy.src_pitch, target.memory.buffer,
+      bp_vk_copy(handle, &own.commands, source.memory.buffer, source.offset + input.offset + row * copy.src_pitch, target.memory.buffer,
                  target.offset + output.offset + row * copy.dst_pitch, bytes)
     }
-    try check(bp_vk_end(handle, &commands), "vkEndCommandBuffer")
-    try check(bp_vk_run(handle, &commands, .max), "vkQueueSubmit")
+    try check(bp_vk_end(handle, &own.commands), "vkEndCommandBuffer")
+    return own
   }
 
   private func write(_ times: (UInt64, UInt64), at index: Int, of submission: bp_submission, to binding: bp_binding) throws(PluginError) {
@@ -56,18 +66,29 @@ extension Device {
 
   /// The host's time beside the device's, from a submission that only takes the time.
   func readClock() throws(PluginError) -> bp_clock {
-    var commands = bp_vk_commands()
-    try check(bp_vk_commands_create(handle, nil, 1, &commands), "vkCreateCommandPool")
-    defer { bp_vk_commands_destroy(handle, &commands) }
-    try check(bp_vk_begin(handle, &commands), "vkBeginCommandBuffer")
-    try check(bp_vk_end(handle, &commands), "vkEndCommandBuffer")
+    try checkLoss()
+    let own = try OwnCommands(self, timed: true)
+    try check(bp_vk_end(handle, &own.commands), "vkEndCommandBuffer")
     let before = host.now
-    try check(bp_vk_run(handle, &commands, .max), "vkQueueSubmit")
+    try check(bp_vk_run(handle, &own.commands, .max), "vkQueueSubmit")
     let after = host.now
     var ticks: [UInt64] = [0, 0], clock = bp_clock()
-    try check(bp_vk_times(handle, &commands, &ticks), "vkGetQueryPoolResults")
+    try check(bp_vk_times(handle, &own.commands, &ticks), "vkGetQueryPoolResults")
     (clock.host_ns, clock.device_ticks, clock.max_deviation_ns) = (before + (after - before) / 2, ticks[0], (after - before) / 2 + 1)
     clock.hz = facts.timestamp_period > 0 ? UInt64(1e9 / Double(facts.timestamp_period)) : 0
     return clock
   }
+}
+
+/// Commands that are recorded once, without kernels: begun when made.
+final class OwnCommands: @unchecked Sendable {
+  private let device: Device
+  var commands = bp_vk_commands()
+
+  init(_ device: Device, timed: Bool) throws(PluginError) {
+    self.device = device
+    try device.check(bp_vk_commands_create(device.handle, nil, timed ? 1 : 0, &commands), "vkCreateCommandPool")
+    try device.check(bp_vk_begin(device.handle, &commands), "vkBeginCommandBuffer")
+  }
+  deinit { bp_vk_commands_destroy(device.handle, &commands) }
 }

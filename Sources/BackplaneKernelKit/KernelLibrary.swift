@@ -15,14 +15,16 @@ public final class KernelLibrary: @unchecked Sendable {
   /// What is wrong with files of the user's folder, which then are left out.
   public private(set) var problems: [String] = []
   private let suffix: String
+  private let binarySuffix: String?
 
   /// - Parameters:
   ///   - files: Paths and texts of the backend's own sources and manifests.
   ///   - suffix: Of sources, such as ".cl".
-  ///   - userFolder: Searched for folders with manifests and sources; nil or missing: none.
+  ///   - binarySuffix: Of compiled sources, such as ".spv": known by path, read by the backend.
+  ///   - userFolder: Searched for folders with manifests and sources; nil or missing: none. `user/` begins its files' paths.
   /// - Throws: When the backend's own manifests are wrong.
-  public init(files: [(path: String, text: String)], suffix: String, userFolder: String?) throws(PluginError) {
-    self.suffix = suffix
+  public init(files: [(path: String, text: String)], suffix: String, binarySuffix: String? = nil, userFolder: String?) throws(PluginError) {
+    (self.suffix, self.binarySuffix) = (suffix, binarySuffix)
     for file in files where !file.path.hasSuffix(".json") { sources[file.path] = file.text }
     for file in files where file.path.hasSuffix(".json") {
       do { try add(file.text, file.path, isUsers: false, folder: "") } catch {
@@ -33,8 +35,9 @@ public final class KernelLibrary: @unchecked Sendable {
   }
 
   private func addUsers(_ folder: String) {
-    for file in filesBelow(folder) where file.hasSuffix(suffix) {
-      if let text = readText(folder + "/" + file) { sources["user/" + file] = text }
+    for file in filesBelow(folder) {
+      if let binarySuffix, file.hasSuffix(binarySuffix) { sources["user/" + file] = "" }
+      if file.hasSuffix(suffix), let text = readText(folder + "/" + file) { sources["user/" + file] = text }
     }
     for file in filesBelow(folder) where file.hasSuffix(".json") {
       guard let text = readText(folder + "/" + file) else {
@@ -173,8 +176,10 @@ private func filesBelow(_ folder: String, depth: Int = 0) -> [String] {
   return files.sorted()
 }
 
-/// A text file of at most 4 MiB.
-private func readText(_ path: String) -> String? {
+private func readText(_ path: String) -> String? { readFile(path).flatMap { String(validating: $0, as: UTF8.self) } }
+
+/// A file of at most 4 MiB.
+public func readFile(_ path: String) -> [UInt8]? {
   let file = open(path, O_RDONLY | O_CLOEXEC)
   guard file >= 0 else { return nil }
   defer { close(file) }
@@ -182,7 +187,7 @@ private func readText(_ path: String) -> String? {
   while bytes.count < 1 << 22 {
     let count = read(file, &piece, piece.count)
     if count < 0 { return nil }
-    if count == 0 { return String(validating: bytes, as: UTF8.self) }
+    if count == 0 { return bytes }
     bytes += piece[0..<count]
   }
   return nil

@@ -6,11 +6,17 @@ import _TestSupport
 @Suite(.enabled(if: Machine.hasDevice, "there is no Vulkan driver (mesa-vulkan-drivers)"), .serialized) struct DeviceTests {
   @Test(.enabled(if: Machine.hasLayer, "there is no validation layer (vulkan-validationlayers)"))
   func kernelsAreRightAndTheValidationLayerIsSilent() throws {
-    let ops = ["add", "softmax", "rms_norm", "matmul", "transpose"]
+    let ops = ["add", "softmax", "rms_norm", "rotary_embedding", "matmul", "attention", "transpose"]
     let result = try Machine.tool(["conform", "--device", "vulkan:0", "--quick", "--in-process", "--timeout", "300", "--op", ops.joined(separator: ",")],
                                   ["BACKPLANE_VULKAN_VALIDATION": "1"])
     #expect(result.status == 0, "\(result.output)")
     #expect(!result.error.lowercased().contains("validation") && !result.output.contains("VUID"), "\(result.error)")
+  }
+
+  @Test(arguments: ["device-lost", "in-flight", "leak", "queue-*", "semaphore", "short-binding", "copies"]) func itBehaves(_ test: String) throws {
+    let result = try Machine.tool(["conform", "--device", "vulkan:0", "--case", "behaviour/" + test, "--timeout", "120"], [:])
+    #expect(result.status == 0, "\(result.output)\(result.error)")
+    #expect(!result.output.contains("does not apply"), "\(result.output)")
   }
 
   @Test func aMissingLoaderIsNamed() throws {

@@ -18,7 +18,7 @@ private let kernels = packageFolder + "/Kernels/Vulkan"
       "VkPhysicalDeviceVulkan11Properties": ["subgroupSize", "subgroupSupportedOperations", "maxMemoryAllocationSize"],
       "VkPhysicalDeviceVulkan12Properties": ["driverInfo", "shaderSignedZeroInfNanPreserveFloat32", "shaderDenormPreserveFloat32"],
       "VkPhysicalDeviceVulkan11Features": ["storageBuffer16BitAccess"],
-      "VkPhysicalDeviceVulkan12Features": ["storageBuffer8BitAccess", "shaderFloat16", "shaderInt8", "uniformBufferStandardLayout", "timelineSemaphore", "bufferDeviceAddress"],
+      "VkPhysicalDeviceVulkan12Features": ["storageBuffer8BitAccess", "shaderFloat16", "shaderInt8", "uniformBufferStandardLayout", "timelineSemaphore", "bufferDeviceAddress", "vulkanMemoryModel"],
     ]
     var program = "#include <stddef.h>\n#include <stdio.h>\nint main(void) {\n"
     for name in structs { program += "printf(\"\(name) %zu\\n\", sizeof(\(name)));\n" }

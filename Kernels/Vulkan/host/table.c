@@ -1,4 +1,4 @@
-// Every compiled shader and every manifest, and the words of manifests by number.
+// Every compiled shader, every manifest, what sources include, and the words of manifests by number.
 #include "vulkan_kernels.h"
 
 alignas(4) static const unsigned char argmax_spv[] = {
@@ -6,6 +6,9 @@ alignas(4) static const unsigned char argmax_spv[] = {
 };
 alignas(4) static const unsigned char attention_spv[] = {
 #embed "../attention.spv"
+};
+alignas(4) static const unsigned char attention_tile_spv[] = {
+#embed "../attention_tile.spv"
 };
 alignas(4) static const unsigned char binary_spv[] = {
 #embed "../binary.spv"
@@ -37,6 +40,9 @@ alignas(4) static const unsigned char matmul_spv[] = {
 alignas(4) static const unsigned char matmul_integer_spv[] = {
 #embed "../matmul_integer.spv"
 };
+alignas(4) static const unsigned char matrix_spv[] = {
+#embed "../matrix.spv"
+};
 alignas(4) static const unsigned char merge_attention_spv[] = {
 #embed "../merge_attention.spv"
 };
@@ -67,6 +73,9 @@ alignas(4) static const unsigned char select_spv[] = {
 alignas(4) static const unsigned char softmax_spv[] = {
 #embed "../softmax.spv"
 };
+alignas(4) static const unsigned char tile_spv[] = {
+#embed "../tile.spv"
+};
 alignas(4) static const unsigned char topk_spv[] = {
 #embed "../topk.spv"
 };
@@ -91,17 +100,52 @@ static const unsigned char matmul_json[] = {
 static const unsigned char attention_json[] = {
 #embed "../attention.json"
 };
+static const unsigned char quirks_json[] = {
+#embed "../quirks.json"
+};
+static const unsigned char tile_json[] = {
+#embed "../tile.json"
+};
 static const unsigned char quantize_json[] = {
 #embed "../quantize.json"
+};
+static const unsigned char binary_glsl[] = {
+#embed "../shared/binary.glsl"
+};
+static const unsigned char decode_glsl[] = {
+#embed "../shared/decode.glsl"
+};
+static const unsigned char encode_glsl[] = {
+#embed "../shared/encode.glsl"
+};
+static const unsigned char groups_glsl[] = {
+#embed "../shared/groups.glsl"
+};
+static const unsigned char math_glsl[] = {
+#embed "../shared/math.glsl"
+};
+static const unsigned char order_glsl[] = {
+#embed "../shared/order.glsl"
+};
+static const unsigned char values_glsl[] = {
+#embed "../shared/values.glsl"
+};
+static const unsigned char walk_glsl[] = {
+#embed "../shared/walk.glsl"
+};
+static const unsigned char words_def[] = {
+#embed "words.def"
 };
 
 #define SHADER(name) {#name ".spv", name##_spv, sizeof name##_spv}
 #define MANIFEST(name) {#name ".json", name##_json, sizeof name##_json}
+#define SHARED(name) {"shared/" #name ".glsl", name##_glsl, sizeof name##_glsl}
 static const bp_vulkan_file files[] = {
-  SHADER(argmax), SHADER(attention), SHADER(binary), SHADER(cast), SHADER(copy), SHADER(cumsum), SHADER(dot), SHADER(dynamic_quantize), SHADER(fill),
-  SHADER(gather), SHADER(matmul), SHADER(matmul_integer), SHADER(merge_attention), SHADER(norm), SHADER(pow), SHADER(quantize_linear),
-  SHADER(reduce), SHADER(rope), SHADER(sample), SHADER(scatter), SHADER(select), SHADER(softmax), SHADER(topk), SHADER(unary),
-  MANIFEST(unary), MANIFEST(binary), MANIFEST(move), MANIFEST(rows), MANIFEST(matmul), MANIFEST(attention), MANIFEST(quantize),
+  SHADER(argmax), SHADER(attention), SHADER(attention_tile), SHADER(binary), SHADER(cast), SHADER(copy), SHADER(cumsum), SHADER(dot), SHADER(dynamic_quantize), SHADER(fill),
+  SHADER(gather), SHADER(matmul), SHADER(matmul_integer), SHADER(matrix), SHADER(merge_attention), SHADER(norm), SHADER(pow), SHADER(quantize_linear),
+  SHADER(reduce), SHADER(rope), SHADER(sample), SHADER(scatter), SHADER(select), SHADER(softmax), SHADER(tile), SHADER(topk), SHADER(unary),
+  MANIFEST(unary), MANIFEST(binary), MANIFEST(move), MANIFEST(rows), MANIFEST(matmul), MANIFEST(attention), MANIFEST(quantize), MANIFEST(tile), MANIFEST(quirks),
+  SHARED(binary), SHARED(decode), SHARED(encode), SHARED(groups), SHARED(math), SHARED(order), SHARED(values), SHARED(walk), {"host/words.def", words_def, sizeof words_def},
 };
 const bp_vulkan_file *bp_vulkan_files(size_t *count) {
   *count = sizeof files / sizeof *files;

@@ -1,5 +1,7 @@
 // Values into small whole numbers and into blocks, as ggml's reference does, in f32.
 
+bool is_finite(float x) { return (floatBitsToUint(x) & 0x7fffffffu) < 0x7f800000u; } // where d is so small that 1 / d overflows, a quant is 0
+
 // To nearest, ties to even, then the zero point; limited to the format. NaN gives 0.
 int quant_of(float x, int zero, const int format) {
   int low = format == I8 ? -128 : 0, high = format == I8 ? 127 : 255;
@@ -19,7 +21,7 @@ void encode_q8_0(uint64_t to, uint64_t row, const int format, uint at, int64_t s
     precise float x = block_value(row, format, at, step, j) * inverse;
     float t = trunc(x), part = x - t; // half away from zero
     float y = abs(part) >= 0.5 ? t + sign(x) : t;
-    At8(to + 2ul + uint64_t(j)).v = uint8_t(is_nan(y) ? 0 : int(clamp(y, -128.0, 127.0)));
+    At8(to + 2ul + uint64_t(j)).v = uint8_t(is_finite(y) ? int(clamp(y, -128.0, 127.0)) : 0);
   }
 }
 void encode_q4_0(uint64_t to, uint64_t row, const int format, uint at, int64_t step) {
@@ -34,7 +36,7 @@ void encode_q4_0(uint64_t to, uint64_t row, const int format, uint at, int64_t s
     precise float x = block_value(row, format, at, step, j) * inverse, z = block_value(row, format, at, step, j + 16u) * inverse;
     x = x + 8.5;
     z = z + 8.5;
-    int low = is_nan(x) ? 0 : int(clamp(x, -128.0, 127.0)), high = is_nan(z) ? 0 : int(clamp(z, -128.0, 127.0));
+    int low = is_finite(x) ? int(clamp(x, -128.0, 127.0)) : 0, high = is_finite(z) ? int(clamp(z, -128.0, 127.0)) : 0;
     At8(to + uint64_t(2u + j)).v = uint8_t(uint(min(low, 15)) & 15u | (uint(min(high, 15)) & 15u) << 4);
   }
 }

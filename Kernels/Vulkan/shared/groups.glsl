@@ -27,9 +27,17 @@ void load_group(uint64_t row, uint g, out vec4 q[8], out vec2 scale, out vec2 mi
   if (B == Q4_K || B == Q5_K) {
     uint64_t p = row + uint64_t(g >> 3) * uint64_t(block_bytes(B)), at = p + uint64_t((B == Q4_K ? 16u : 48u) + 32u * (g >> 1 & 3u));
     uint sub = g & 7u, shift = 4u * (sub & 1u);
-    ivec2 s = k_scale(p + 4ul, sub);
-    scale = vec2(scale_at(p) * float(s.x));
-    minimum = vec2(scale_at(p + 2ul) * float(s.y));
+    if (WIDE == 1) { // both factors and the twelve bytes of scales and minimums as four words
+      uvec2 first = load8(p), second = load8(p + 8ul);
+      uint bits = 8u * (sub & 3u), low = first.y >> bits, next = second.x >> bits, shared_bits = second.y >> bits;
+      uvec2 s = sub < 4u ? uvec2(low & 63u, next & 63u) : uvec2((shared_bits & 15u) | (low >> 2 & 48u), (shared_bits >> 4 & 15u) | (next >> 2 & 48u));
+      scale = vec2(from_f16(first.x & 0xffffu) * float(s.x));
+      minimum = vec2(from_f16(first.x >> 16) * float(s.y));
+    } else {
+      ivec2 s = k_scale(p + 4ul, sub);
+      scale = vec2(scale_at(p) * float(s.x));
+      minimum = vec2(scale_at(p + 2ul) * float(s.y));
+    }
     [[unroll]] for (uint i = 0u; i < 8u; i += 2u) {
       uvec2 w = load8(at + uint64_t(4u * i)) >> shift, h = B == Q5_K ? load8(p + uint64_t(16u + 4u * i)) >> sub : uvec2(0u);
       q[i] = vec4((bytes_of(w.x) & 15u) | (bytes_of(h.x) & 1u) << 4);
@@ -39,7 +47,8 @@ void load_group(uint64_t row, uint g, out vec4 q[8], out vec2 scale, out vec2 mi
     uint64_t p = row + uint64_t(g >> 3) * 210ul;
     uint sub = g & 7u, half_of = sub >> 2, quarter = sub & 3u;
     float d = scale_at(p + 208ul);
-    scale = vec2(d * float(sbyte_at(p + uint64_t(192u + 2u * sub))), d * float(sbyte_at(p + uint64_t(193u + 2u * sub))));
+    int both = int(half_bits_at(p + uint64_t(192u + 2u * sub)));
+    scale = d * vec2(ivec2(both << 24, both << 16) >> 24);
     uint64_t low = p + uint64_t(64u * half_of + 32u * (quarter & 1u)), high = p + uint64_t(128u + 32u * half_of);
     [[unroll]] for (uint i = 0u; i < 8u; i += 2u) {
       uvec2 w = load8(low + uint64_t(4u * i)) >> (4u * (quarter >> 1)), h = load8(high + uint64_t(4u * i)) >> (2u * quarter);

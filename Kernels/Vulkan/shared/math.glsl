@@ -24,6 +24,22 @@ float exp_of(float x) {
   return y * power_of_two(k);
 }
 
+// exp(x) of x <= 0 without branches, for what is subtracted from a maximum.
+float decay_of(float x) {
+  float z = x < -87.33 ? -87.33 : x;
+  precise float n = roundEven(z * 1.44269504088896341);
+  precise float r = z - n * 0.693359375;
+  r = r + n * 2.12194440054690583e-4;
+  precise float p = 1.393454499e-3;
+  p = p * r + 8.363776840e-3;
+  p = p * r + 4.166645557e-2;
+  p = p * r + 1.666657329e-1;
+  p = p * r + 0.5;
+  precise float y = 1.0 + (r + r * r * p);
+  y = y * power_of_two(int(n));
+  return x < -87.33 ? 0.0 : y;
+}
+
 // exp(x) - 1, relative to the larger of x and 1.
 float expm1_of(float x) {
   if (abs(x) > 0.3) return exp_of(x) - 1.0;

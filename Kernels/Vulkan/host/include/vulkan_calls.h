@@ -13,7 +13,7 @@ typedef enum bp_vk_feature {
   BP_VK_ADDRESS = 1, BP_VK_TIMELINE = 2, BP_VK_INT64 = 4, BP_VK_INT16 = 8, BP_VK_STORAGE8 = 16, BP_VK_STORAGE16 = 32, BP_VK_FLOAT16 = 64, BP_VK_INT8 = 128,
   BP_VK_FLOAT64 = 256, BP_VK_NAN_PRESERVED = 512, BP_VK_SUBNORMALS_PRESERVED = 1024, BP_VK_SUBGROUP_ARITHMETIC = 2048, BP_VK_INTEGER_DOT = 4096,
   BP_VK_COOPERATIVE_MATRIX = 8192, BP_VK_HOST_IMPORT = 16384, BP_VK_BUDGET = 32768, BP_VK_QUERY_RESET = 65536, BP_VK_VULKAN12 = 131072,
-  BP_VK_STANDARD_LAYOUT = 262144,
+  BP_VK_STANDARD_LAYOUT = 262144, BP_VK_SUBGROUP_SHUFFLE = 524288,
 } bp_vk_feature;
 typedef struct bp_vk_facts {
   char name[256], driver[256], driver_info[256];
@@ -79,6 +79,13 @@ void bp_vk_barrier(bp_vk_device *, bp_vk_commands *);
 VkResult bp_vk_end(bp_vk_device *, bp_vk_commands *);
 /* Submits and waits. Any thread. */
 VkResult bp_vk_run(bp_vk_device *, bp_vk_commands *, uint64_t timeout_ns);
+/* A timeline semaphore, at 0. */
+VkResult bp_vk_timeline(bp_vk_device *, VkSemaphore *out);
+void bp_vk_timeline_destroy(bp_vk_device *, VkSemaphore);
+/* Submits commands one after the other, to begin when each of `waits` has reached its value; `signal` is set to `value` at their end. Any thread. */
+VkResult bp_vk_submit(bp_vk_device *, const VkCommandBuffer *buffers, uint32_t count, const VkSemaphore *waits, const uint64_t *values, uint32_t wait_count,
+                      VkSemaphore signal, uint64_t value);
+VkResult bp_vk_wait(bp_vk_device *, VkSemaphore, uint64_t value, uint64_t timeout_ns);
 /* The two timestamps of the last run, in ticks. */
 VkResult bp_vk_times(bp_vk_device *, bp_vk_commands *, uint64_t ticks[2]);
 #endif

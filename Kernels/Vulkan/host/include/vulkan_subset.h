@@ -133,7 +133,7 @@ typedef struct { VK_HEAD(void *) VkPhysicalDeviceFeatures features; } VkPhysical
 typedef struct { VK_HEAD(void *) VkBool32 storageBuffer16BitAccess, unread[11]; } VkPhysicalDeviceVulkan11Features;
 typedef struct {
   VK_HEAD(void *) VkBool32 unread0[2], storageBuffer8BitAccess, unread1[4], shaderFloat16, shaderInt8, unread2[22], scalarBlockLayout, unread3,
-      uniformBufferStandardLayout, unread4[2], hostQueryReset, timelineSemaphore, bufferDeviceAddress, unread5[8];
+      uniformBufferStandardLayout, unread4[2], hostQueryReset, timelineSemaphore, bufferDeviceAddress, unread5[2], vulkanMemoryModel, unread6[5];
 } VkPhysicalDeviceVulkan12Features;
 typedef struct { VK_HEAD(void *) VkBool32 shaderIntegerDotProduct; } VkPhysicalDeviceShaderIntegerDotProductFeatures;
 
