@@ -213,6 +213,7 @@ public enum ChildLoop {
     for number in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP] { signal(number, SIG_DFL) }
     var none = rlimit(rlim_cur: 0, rlim_max: 0)
     setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+    endWithParent()
     let executor: any CaseExecutor
     do { executor = try open() } catch {
       answer(Array("\(error)".split(separator: "\n").joined(separator: " ").utf8), answers)
@@ -223,6 +224,15 @@ public enum ChildLoop {
     while let line = readLine() {
       let result = executor.run(line)
       answer([UInt8]((try? encoder.encode(result)) ?? Data("{}".utf8)), answers)
+    }
+  }
+
+  /// Who was killed cannot end its children: one that hangs in a kernel would run on for ever.
+  private static func endWithParent() {
+    let parent = getppid()
+    Thread.detachNewThread {
+      while getppid() == parent { usleep(500_000) }
+      _exit(1)
     }
   }
 

@@ -5,7 +5,7 @@ public import BackplaneRuntime
 import Foundation
 import Synchronization
 
-/// Gives a runtime the store's choices when it compiles: no measuring, only records that are exact, the user's before the site's before the shipped ones.
+/// Gives a runtime the store's choices when it compiles: no measuring, only records that are exact, the user's before the site's before the shipped ones, the newest first.
 public final class StoredChoices: TuningSource {
   private let store: TuningStore
   private let lock: TuningLock?
@@ -59,19 +59,19 @@ public final class StoredChoices: TuningSource {
   private func table(_ op: String) -> [Problem: [JSONRecord]] {
     chosen.withLock { chosen in
       if let known = chosen[op] { return known }
-      let made = Dictionary(grouping: ((try? store.records(op: op, kind: .chosen)) ?? []).map(\.record), by: \.problem)
+      let made = Dictionary(grouping: ((try? store.inOrderOfUse(op: op)) ?? []).map(\.record), by: \.problem)
       chosen[op] = made
       return made
     }
   }
 
-  /// The newest that may be used without measuring: exact, or of another build of the plugin with the same device code.
+  /// The first that holds as it is. What another driver or another build of the plugin measured is where `tune` begins again.
   private func best(_ problem: Problem, _ device: Device, _ variants: [Variant]) -> JSONRecord? {
     let own = JSONRecord.Device(device), space = TuningSpace(variants: variants).hash
     return (table(problem.op)[problem] ?? []).filter { record in
       guard record.device == own, let request = try? ConfigurationRequest(record.configuration), let variant = variants.first(where: { $0.name == request.variant }) else { return false }
-      return TuningStore.validity(record, own, PluginCode.plugin(device.plugin, variant), space: space) <= .recheck
-    }.max { $0.time < $1.time }
+      return TuningStore.validity(record, own, PluginCode.plugin(device.plugin, variant), space: space) == .exact
+    }.first
   }
 }
 

@@ -12,7 +12,7 @@ public final class TuningStore: Sendable {
   public enum Validity: Int, Sendable, Comparable {
     /// Same device, driver, device code and space: it is used.
     case exact
-    /// Another driver or build of the plugin, the same device code: used after a check.
+    /// Another driver or build of the plugin, the same device code: to be measured again, then used.
     case recheck
     /// Another device of the same driver, or other device code: a place to begin.
     case seed
@@ -118,6 +118,12 @@ public final class TuningStore: Sendable {
   public func records(op: String? = nil, problem: Problem? = nil, kind: JSONRecord.Kind? = nil) throws(BackplaneError) -> [(layer: Layer, record: JSONRecord)] {
     var damaged = 0
     return try records(op: op, problem: problem, kind: kind, damaged: &damaged)
+  }
+
+  /// Choices, the user's before the site's before the shipped ones; of one layer the newest first.
+  public func inOrderOfUse(op: String? = nil, problem: Problem? = nil) throws(BackplaneError) -> [(layer: Layer, record: JSONRecord)] {
+    let rank = Dictionary(uniqueKeysWithValues: Layer.allCases.enumerated().map { ($1, $0) })
+    return try records(op: op, problem: problem, kind: .chosen).sorted { (rank[$0.layer]!, $1.record.time) < (rank[$1.layer]!, $0.record.time) }
   }
 
   /// How far a record may be believed for a variant on a device.

@@ -34,13 +34,13 @@ extension TuneVerbs {
       guard let standard = space.standard else { print("  the device takes no such node, or offers no choice"); continue }
       print("  default   \(space.request(standard))")
       var found = false
-      for (layer, record) in try store.records(problem: problem).sorted(by: { $0.record.time > $1.record.time }) where record.kind == .chosen {
+      for (layer, record) in try store.inOrderOfUse(problem: problem) {
         let variant = space.configuration((try? ConfigurationRequest(record.configuration)) ?? ConfigurationRequest(variant: "")).flatMap { space.variant(of: $0) }
         let validity = TuningStore.validity(record, .init(device), PluginCode.plugin(device.plugin, variant), space: space.hash)
-        let isUsed = validity <= .recheck && !found && variant != nil
+        let isUsed = validity == .exact && !found && variant != nil
         found = found || isUsed
         print("  \(isUsed ? "used      " : "not used  ")\(record.configuration)  \(layer.rawValue)'s, "
-          + ["same device, driver and code", "same code, another driver or build", "another device or other code: a place to begin", "from elsewhere"][validity.rawValue]
+          + ["same device, driver and code", "same code, another driver or build: to be tuned again", "another device or other code: a place to begin", "from elsewhere"][validity.rawValue]
           + (record.times.map { ", \(Terminal.rounded(1 / $0.ratio, 2))× the default" } ?? ""))
       }
       if !found { print("  used      the default: no choice is stored for this problem, device and code") }
