@@ -15,6 +15,8 @@ final class Queue: @unchecked Sendable {
     var outcome: PluginError??
     /// ``start(_:_:)`` still looks at it.
     var isStarting = false
+    /// Those it waits for and signals: a host that has heard of a failure may destroy them while the submission is still queued.
+    var semaphores: [Semaphore] = []
   }
 
   let device: PluginDevice
@@ -41,6 +43,7 @@ final class Queue: @unchecked Sendable {
     lane?.close()
     while count > 0 {
       device.fail(slots[first].copy.submission.signals, PluginError(BP_E_CANCELLED, "the queue was destroyed").record)
+      slots[first].semaphores = []
       (first, count) = ((first + 1) % Queue.depth, count - 1)
     }
   }
@@ -53,7 +56,12 @@ final class Queue: @unchecked Sendable {
     let slot = device.monitor.locked { count == Queue.depth ? nil : slots[(first + count) % Queue.depth].copy }
     guard let slot else { return BP_WOULD_BLOCK }
     try slot.fill(submission)
-    device.monitor.locked { count += 1 }
+    device.monitor.locked {
+      let slot = slots[(first + count) % Queue.depth]
+      device.append(submission.waits, to: &slot.semaphores)
+      device.append(submission.signals, to: &slot.semaphores)
+      count += 1
+    }
     device.startQueues()
     return BP_OK
   }
@@ -130,6 +138,7 @@ final class Queue: @unchecked Sendable {
     // The end of what it waited for may be told after its own.
     while started > 0, !slots[first].isStarting, let outcome = slots[first].outcome, device.areReached(slots[first].copy.submission.waits) {
       device.settle(slots[first].copy.submission, outcome)
+      slots[first].semaphores.removeAll(keepingCapacity: true)
       (first, count, started, hasEnded) = ((first + 1) % Queue.depth, count - 1, started - 1, true)
     }
     return hasEnded

@@ -55,6 +55,13 @@ extension PluginDevice {
     return reached + tickets.count == Int(points.count) ? .promised(tickets) : .pending
   }
 
+  func append(_ points: bp_array, to semaphores: inout [Semaphore]) {
+    for i in 0..<Int(points.count) {
+      let point = (points.ptr + i * Int(points.stride)).assumingMemoryBound(to: bp_sem_point.self)
+      if let handle = point.pointee.sem { semaphores.append(object(handle, as: Semaphore.self)) }
+    }
+  }
+
   /// Call with the monitor locked. Also when they never will be.
   func areReached(_ points: bp_array) -> Bool {
     switch progress(points) {
