@@ -95,9 +95,10 @@ final class KernelCatalogue: Sendable {
     throw first!
   }
 
-  /// Every kernel that takes the call, best first.
+  /// Every kernel that takes the call, that first which runs when nobody chooses: outside fast numerics those that round come last.
   func all(_ op: bp_id, _ call: UnsafePointer<bp_cpu_call>) -> [Kernel] {
-    (kernels[op] ?? []).reversed().filter { (try? check($0, call)) != nil }
+    let taken = (kernels[op] ?? []).reversed().filter { (try? check($0, call)) != nil }
+    return call.pointee.numerics == BP_NUMERICS_FAST ? taken : taken.filter { !$0.isRounding } + taken.filter(\.isRounding)
   }
 
   /// The kernel that is named, else the best.

@@ -76,6 +76,29 @@ import _TestSupport
     }
   }
 
+  /// The first variant is what runs when nobody chooses: under every class.
+  @Test func theFirstVariantIsTheDevicesOwnChoice() throws {
+    let device = try device()
+    for numerics in Numerics.allCases {
+      let graph = try ABIGraph(try CaseGraph(try CaseID("matmul/a=f32.16x64/b=q4_0.33x64"), numerics: numerics).graph)
+      let variants = try device.variants(graph, node: 0), own = try device.query(graph)[0]
+      if numerics != .fast { #expect(variants.first?.declares.isEmpty == true, "\(numerics): \(variants.map(\.name))") }
+      if numerics == .fast, variants.contains(where: { !$0.declares.isEmpty }) { #expect(variants.first?.declares.isEmpty == false) }
+      #expect(variants.first?.name == own.detail, "\(numerics)")
+    }
+  }
+
+  @Test func problemsWithoutAChoiceAreNotedOnce() throws {
+    let device = try device(), folder = try TemporaryFolder(), store = try TuningStore([.user: folder.path + "/t.sqlite"])
+    let (graph, _) = try softmax(), records = try ABIGraph(graph)
+    #expect(StoredChoices(store).choices(for: graph, records, on: device).isEmpty)
+    #expect(try store.records(kind: .wanted).isEmpty, "only when it is asked for")
+    for _ in 0..<2 { _ = StoredChoices(store, notesWanted: true).choices(for: graph, records, on: device) }
+    let wanted = try store.records(kind: .wanted).map(\.record)
+    #expect(try wanted.map { try CaseID($0.case!).inputs[0][0].shape }.sorted { $0[0] < $1[0] } == [[1, 67], [16, 67]], "\(wanted)")
+    #expect(try wanted.allSatisfy { $0.problem == Problem(try CaseID($0.case!)) })
+  }
+
   @Test func storedChoicesReachTheRuntime() throws {
     let device = try device(), folder = try TemporaryFolder(), store = try TuningStore([.user: folder.path + "/t.sqlite"])
     let (graph, tokens) = try softmax(), records = try ABIGraph(graph)

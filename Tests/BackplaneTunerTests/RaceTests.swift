@@ -65,6 +65,23 @@ private final class NoisySampler: Sampler {
     #expect(abs(result.standings[1].ratio - 0.8) < 0.02)
   }
 
+  /// What is fastest at the tuned extent and slower than the default at an end of its bucket is not for the bucket.
+  @Test func aChoiceMustHoldAtTheEndsOfItsBucket() throws {
+    let names = ["default", "narrow", "steady"], all = names.map(named)
+    func race(_ times: [Double]) throws -> Race.Result {
+      let sampler = NoisySampler(Dictionary(uniqueKeysWithValues: zip(all, times)), seed: 1)
+      sampler.noise = 0.002
+      return try Race().run(control: all[0], Array(all.dropFirst()), sampler: sampler, stopAt: 8)
+    }
+    let own = try race([100, 60, 70]), low = try race([50, 55, 40]), high = try race([120, 70, 74])
+    #expect(own.winner(space(names)).configuration == all[1])
+    #expect(own.winner(space(names), edges: [low, high]).configuration == all[2])
+    #expect(abs(Race.Result.regret(all[2], [low, high]) - (74.0 / 70 - 1)) < 0.01)
+    // Faster everywhere, but far from the best at one end, where another is near it at all of them.
+    #expect(own.winner(space(names), edges: [try race([100, 60, 40])]).configuration == all[2])
+    #expect(own.winner(space(names), edges: [try race([100, 110, 120])]).configuration == all[0])
+  }
+
   @Test func oneThatFailsIsOutAndTheRaceGoesOn() throws {
     let names = ["default", "a", "broken"]
     let sampler = NoisySampler([named("default"): 100, named("a"): 50], seed: 1)

@@ -11,13 +11,14 @@ package struct CaseGraph {
   let resolution: Resolution
 
   /// - Throws: What the spec has against it.
-  package init(_ id: CaseID) throws(BackplaneError) {
+  package init(_ id: CaseID, numerics: Numerics = .standard) throws(BackplaneError) {
     let spec = id.spec
     let isWritten = Set(spec.outputs.compactMap(\.inPlace))
     let resolution = try CaseGraph.resolve(id)
     self.resolution = resolution
     func build(_ symbol: (name: String, extent: Int)?) throws(BackplaneError) -> (Graph, [(TensorID, CaseID.Tensor)?], SymbolValues) {
       var builder = GraphBuilder()
+      builder.numerics = numerics
       var placed: [(TensorID, CaseID.Tensor)?] = []
       var values = SymbolValues()
       let dynamic = symbol.map { _ in builder.symbol("s", 1...Swift.max(2 * symbol!.extent + 1, 2)) }

@@ -38,16 +38,24 @@ public final class DeviceSampler: Sampler {
     var passed = 0
     for id in judgedBy {
       let result = child.run("verify\t\(id)\t\(text(configuration))")
+      // What a variant does not take at other extents says nothing about it here.
       if result.outcome == .unsupported, id != self.case { continue }
-      if result.outcome == .pass {
-        passed += 1
-        worstError[configuration] = max(worstError[configuration] ?? 0, result.maxRatio)
-        continue
-      }
-      return reject(configuration, result.fault ?? result.outcome.rawValue, result.message ?? "", id)
+      if let rejection = conclude(configuration, result, id) { return rejection }
+      passed += 1
     }
-    if passed == 0 { return reject(configuration, "unsupported", "no case could judge it", self.case) }
+    if passed == 0, let rejection = judge(configuration, by: self.case) { return rejection }
     accepted.insert(configuration)
+    return nil
+  }
+
+  /// One more case, such as the tuned one itself, whatever its size.
+  public func judge(_ configuration: Configuration, by id: String) -> Rejection? {
+    conclude(configuration, child.run("verify\t\(id)\t\(text(configuration))"), id)
+  }
+
+  private func conclude(_ configuration: Configuration, _ result: CaseResult, _ id: String) -> Rejection? {
+    if result.outcome != .pass { return reject(configuration, result.fault ?? result.outcome.rawValue, result.message ?? "", id) }
+    worstError[configuration] = max(worstError[configuration] ?? 0, result.maxRatio)
     return nil
   }
 
@@ -68,40 +76,5 @@ public final class DeviceSampler: Sampler {
       _ = reject(configuration, result.outcome.rawValue, result.message ?? "", self.case)
       return nil
     }
-  }
-}
-
-/// Which cases of an operator judge its configurations.
-public enum JudgingCases {
-  /// The case itself, where the oracle can repeat it in a moment; the same with every extent another, odd number; a few of the suite with the same formats.
-  public static func ids(for case: String) throws(BackplaneError) -> [String] {
-    let id = try CaseID(`case`)
-    var chosen: [CaseID] = []
-    func add(_ candidate: CaseID) { if !chosen.contains(candidate), CaseGraph.isAllowed(candidate) { chosen.append(candidate) } }
-    add(id)
-    for targets in [[61, 67, 71, 73], [33, 37, 41, 43]] {
-      for data in ["normal", "allpos"] {
-        if let odd = withOddExtents(id, targets) { var copy = odd; copy.data = data; add(copy) }
-      }
-      if chosen.count >= 2 { break }
-    }
-    let formats = id.inputs.map { $0.map(\.format) }
-    for known in CaseList.cases(of: id.spec, size: .standard) where chosen.count < 5 && known.inputs.map({ $0.map(\.format) }) == formats && known.memory == .plain { add(known) }
-    return chosen.map(\.description)
-  }
-
-  /// Equal extents stay equal; those of blocks become one block more than a multiple.
-  private static func withOddExtents(_ id: CaseID, _ targets: [Int]) -> CaseID? {
-    var renamed: [Int: Int] = [1: 1], next = 0
-    var copy = id
-    for tensor in id.inputs.joined() where tensor.format.isBlock {
-      if let last = tensor.shape.last { renamed[last] = min(last, tensor.format.blockElements * 3) }
-    }
-    for extent in Set(id.inputs.joined().flatMap(\.shape)).sorted() where renamed[extent] == nil {
-      renamed[extent] = min(extent, targets[next % targets.count])
-      next += 1
-    }
-    for k in copy.inputs.indices { for i in copy.inputs[k].indices { copy.inputs[k][i].shape = copy.inputs[k][i].shape.map { renamed[$0] ?? $0 } } }
-    return CaseGraph.isAllowed(copy) ? copy : nil
   }
 }

@@ -15,7 +15,7 @@ public enum ModelCases {
           values[symbol] = k == 0 ? min(max(count, symbol.bounds.lowerBound), symbol.bounds.upperBound) : max(symbol.bounds.upperBound / 4, symbol.bounds.lowerBound)
         }
         guard let id = CaseID(node, in: compiled.graph, values) else { continue }
-        let problem = Problem(id), text = seen[problem] ?? id.description
+        let problem = Problem(id, numerics: node.numerics), text = seen[problem] ?? id.description
         seen[problem] = text
         // A prompt is as much work as its tokens one by one: both ends matter the same.
         weights[text, default: 0] += Double(entry.estimatedNanoseconds) / Double(tokens.count)

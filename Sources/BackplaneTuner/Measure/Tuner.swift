@@ -46,6 +46,10 @@ public struct Tuner {
     /// Winner to default with its 95 % interval.
     public var ratio: Double
     public var interval: ClosedRange<Double>
+    /// How far the winner is behind the best finalist at the worst end of its bucket, 0.03 for 3 %; nil where the bucket has no ends.
+    public var regret: Double?
+    /// The least microseconds that the machine allows, where its limits are known.
+    public var limit: Double?
     public var trials: [Trial]
     public var runnersUp: [(configuration: ConfigurationRequest, ratio: Double)]
     public var seconds: Double
@@ -57,6 +61,12 @@ public struct Tuner {
   /// Starts what answers as ``TuneExecutor`` does.
   public let makeChild: () -> any CaseExecutor
   public var race = Race()
+  /// The least microseconds that the device's limits allow for a case; nil where they are not known. A search ends where nine tenths of it are reached.
+  public var limit: (CaseWork) -> Double? = { _ in nil }
+  /// How much of the time it may work, for tuning beside other work: after each race it rests for the remainder.
+  public var share = 1.0
+  /// What candidates may do to accuracy.
+  public var numerics = Numerics.standard
   public var onEvent: (Event) -> Void = { _ in }
   /// Candidates of one race.
   public var batch = 6
@@ -68,9 +78,9 @@ public struct Tuner {
   public func tune(_ id: String, _ budget: TuningBudget, randomSeed: UInt64 = 0) throws -> Outcome {
     let began = ContinuousClock.now
     func elapsed() -> Double { let d = ContinuousClock.now - began; return Double(d.components.seconds) + Double(d.components.attoseconds) / 1e18 }
-    let parsed = try CaseID(id), problem = Problem(parsed)
-    let graph = try ABIGraph(try CaseGraph(parsed).graph)
-    let space = TuningSpace(variants: try device.variants(graph, node: 0))
+    let parsed = try CaseID(id), problem = Problem(parsed, numerics: numerics)
+    let graph = try ABIGraph(try CaseGraph(parsed, numerics: numerics).graph)
+    let space = TuningSpace(variants: try device.variants(graph, node: 0), numerics: numerics)
     guard let standard = space.standard else {
       throw BackplaneError(.unsupported, "there is nothing to choose for \(id)", subject: device.id, hint: "the device takes no such node, or does not serve group Tuning")
     }
@@ -83,8 +93,12 @@ public struct Tuner {
     let known = try resume(problem, space, &search, &trials)
     onEvent(.began(space: space.configurations(limit: 100_000).count, known: known))
 
+    let limit = limit(try CaseWork(parsed))
     func isOver() -> Bool { trials.count >= budget.trials || budget.seconds.map { elapsed() > $0 } ?? false }
-    while !isOver() {
+    func isAtLimit() -> Bool { limit.map { limit in trials.contains { $0.microseconds.map { $0 <= limit / 0.9 } ?? false } } ?? false }
+    while !isOver(), !isAtLimit() {
+      let start = elapsed()
+      defer { if share < 1 { Thread.sleep(forTimeInterval: (elapsed() - start) * (1 / max(share, 0.001) - 1)) } }
       let asked = search.next(min(batch, budget.trials - trials.count))
       if asked.isEmpty { break }
       var candidates: [Configuration] = []
@@ -123,19 +137,41 @@ public struct Tuner {
     // The final: the best four and the default, to the end.
     let finalists = search.tried.compactMap { entry in entry.microseconds.map { (entry.configuration, $0) } }.sorted { $0.1 < $1.1 }.map(\.0)
       .filter { $0 != standard }.filter { sampler.verify($0) == nil }.prefix(4)
-    let final = try race.run(control: standard, Array(finalists), sampler: sampler)
+    var final = try race.run(control: standard, Array(finalists), sampler: sampler)
     guard !final.standings[0].failed, !final.standings[0].samples.isEmpty else {
       throw BackplaneError(.internal, "the device's own choice, \(space.request(standard)), cannot be timed", subject: device.id)
     }
-    let winner = final.winner(space)
-    try store?.add([record(.chosen, problem, space, winner.configuration, standing: winner, error: sampler.worstError[winner.configuration])])
+    let edges = try edgeRaces(parsed, final, standard, space)
+    let isJudgedWhole = try CaseWork(parsed).size <= JudgingCases.winnerLimit
+    var winner = final.winner(space, edges: edges)
+    while winner.configuration != standard, isJudgedWhole, let fault = sampler.judge(winner.configuration, by: id) {
+      try store?.add([record(.rejected, problem, space, winner.configuration, fault: "\(fault.fault): \(fault.message)")])
+      onEvent(.rejected(space.request(winner.configuration).description, fault: fault.fault))
+      final.standings.removeAll { $0.configuration == winner.configuration }
+      winner = final.winner(space, edges: edges)
+    }
+    let regret = edges.isEmpty ? nil : Race.Result.regret(winner.configuration, edges)
+    var chosen = record(.chosen, problem, space, winner.configuration, standing: winner, error: sampler.worstError[winner.configuration])
+    (chosen.regret, chosen.limit) = (regret, limit)
+    try store?.add([chosen])
     onEvent(.ended)
     return Outcome(
       problem: problem, case: id, space: space, winner: space.request(winner.configuration), isStandard: winner.configuration == standard,
-      standardMicroseconds: final.standings[0].median, microseconds: winner.median, ratio: winner.ratio, interval: winner.interval, trials: trials,
+      standardMicroseconds: final.standings[0].median, microseconds: winner.median, ratio: winner.ratio, interval: winner.interval, regret: regret, limit: limit, trials: trials,
       runnersUp: final.standings.filter { $0.configuration != winner.configuration && !$0.ratios.isEmpty }.sorted { $0.ratio < $1.ratio }
         .map { (space.request($0.configuration), $0.ratio) },
       seconds: elapsed(), isUnquiet: isUnquiet || final.isUnquiet)
+  }
+
+  /// The finalists at the ends of the bucket that the choice will serve.
+  private func edgeRaces(_ id: CaseID, _ final: Race.Result, _ standard: Configuration, _ space: TuningSpace) throws -> [Race.Result] {
+    let finalists = final.standings.dropFirst().filter { !$0.failed && $0.leftAfter == nil && !$0.ratios.isEmpty }.map(\.configuration)
+    if finalists.isEmpty { return [] }
+    return try Problem.edges(of: id).compactMap { edge in
+      let sampler = DeviceSampler(makeChild(), space, case: edge.description, judgedBy: [])
+      let result = try race.run(control: standard, finalists, sampler: sampler, stopAt: 8)
+      return result.standings[0].failed || result.standings[0].ratios.isEmpty ? nil : result
+    }
   }
 
   // MARK: The store

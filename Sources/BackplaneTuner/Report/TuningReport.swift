@@ -16,7 +16,7 @@ public struct TuningReport: Sendable {
 
   public init(_ records: [JSONRecord]) {
     let groups = Dictionary(grouping: records) { "\($0.device.name)\u{0}\($0.device.driver)\u{0}\($0.problem.op)\u{0}\($0.problem.signature)\u{0}\($0.problem.bucket)" }
-    for (_, group) in groups.sorted(by: { $0.key < $1.key }) {
+    for (_, group) in groups.sorted(by: { $0.key < $1.key }) where group.contains(where: { $0.kind != .wanted }) {
       let measured = group.filter { $0.kind == .measured }.sorted { ($0.time, $0.configuration) < ($1.time, $1.configuration) }
       sections.append(Section(device: group[0].device.name, problem: group[0].problem, chosen: group.filter { $0.kind == .chosen }.max { $0.time < $1.time }, measured: measured,
                               rejected: group.filter { $0.kind == .rejected }, importance: TuningReport.importance(measured)))
@@ -58,7 +58,9 @@ public struct TuningReport: Sendable {
       body += "\(section.measured.count) measured, \(section.rejected.count) rejected</p>"
       if let chosen = section.chosen, let times = chosen.times {
         body += "<table><tr><th></th><th>µs</th><th>to the default</th></tr><tr><td>default</td><td>\(number(times.median / times.ratio))</td><td>1</td></tr>"
-        body += "<tr><td>chosen: <code>\(escape(chosen.configuration))</code></td><td>\(number(times.median))</td><td>\(number(1 / times.ratio))× (\(number(1 / times.ratioHigh)) … \(number(1 / times.ratioLow)))</td></tr></table>"
+        body += "<tr><td>chosen: <code>\(escape(chosen.configuration))</code></td><td>\(number(times.median))</td><td>\(number(1 / times.ratio))× (\(number(1 / times.ratioHigh)) … \(number(1 / times.ratioLow)))</td></tr>"
+        if let limit = chosen.limit { body += "<tr><td>the machine's limit</td><td>\(number(limit))</td><td>\(number(times.median / times.ratio / limit))×</td></tr>" }
+        body += "</table>" + (chosen.regret.map { "<p>At the ends of the bucket at most \(number(100 * max($0, 0))) % behind the best finalist.</p>" } ?? "")
       }
       body += curve(section.measured)
       if !section.importance.isEmpty {

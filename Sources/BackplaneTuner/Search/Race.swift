@@ -118,12 +118,30 @@ public struct Race {
 extension Race.Result {
   /// The one to use: the fastest; among those that cannot be told from it, or are within 2 %, the first in an order that depends on nothing measured.
   /// The control stays unless another is faster with certainty.
-  public func winner(_ space: TuningSpace) -> Race.Standing {
+  ///
+  /// - Parameter edges: Races of the same at the ends of the bucket. One that is slower than the control there by more than 2 % is out, and one that is more than
+  ///   5 % behind the best there is used only where all are.
+  public func winner(_ space: TuningSpace, edges: [Race.Result] = []) -> Race.Standing {
     let control = standings[0]
-    let finishers = standings.filter { !$0.failed && !$0.ratios.isEmpty && $0.leftAfter == nil }
-    guard let best = finishers.min(by: { $0.ratio < $1.ratio }), best.interval.upperBound < 1 else { return control }
-    let ties = finishers.filter { $0.configuration == best.configuration || ($0.configuration != control.configuration && $0.ratio < best.ratio * 1.02) }
+    var finishers = standings.filter { !$0.failed && !$0.ratios.isEmpty && $0.leftAfter == nil && $0.configuration != control.configuration && $0.interval.upperBound < 1 }
+    finishers.removeAll { finisher in edges.contains { $0.ratio(of: finisher.configuration).map { $0 > 1.02 } ?? true } }
+    let steady = finishers.filter { Race.Result.regret($0.configuration, edges) <= 0.05 }
+    if !steady.isEmpty { finishers = steady }
+    guard let best = finishers.min(by: { $0.ratio < $1.ratio }) else { return control }
+    let ties = finishers.filter { $0.ratio < best.ratio * 1.02 }
     return ties.min { Race.Result.precedes($0.configuration, $1.configuration, space) } ?? best
+  }
+
+  private func ratio(of configuration: Configuration) -> Double? {
+    standings.first { $0.configuration == configuration && !$0.failed && !$0.ratios.isEmpty }?.ratio
+  }
+
+  /// How far a configuration is behind the best of each race, at most.
+  static func regret(_ configuration: Configuration, _ races: [Race.Result]) -> Double {
+    races.map { race in
+      guard let own = race.ratio(of: configuration), let best = race.standings.filter({ !$0.failed && !$0.ratios.isEmpty }).map(\.ratio).min() else { return .infinity }
+      return own / best - 1
+    }.max() ?? 0
   }
 
   /// Fewer changes from the default, then smaller values, then by name.

@@ -116,14 +116,18 @@ public final class ReplaySampler: Sampler {
 /// How good a search is on a recording: its best time so far as a share of the optimum, after so many trials.
 public enum Replay {
   /// optimum / best so far after each of `budgets` trials; 0 where nothing legal was found yet.
-  public static func shares(_ recording: RecordedSpace, strategy: Search.Strategy, seeds: [Configuration] = [], budgets: [Int], randomSeed: UInt64) -> [Double] {
+  ///
+  /// - Parameter batch: Asked for at a time, as ``Tuner`` does: answers come when all of them are timed.
+  public static func shares(_ recording: RecordedSpace, strategy: Search.Strategy, seeds: [Configuration] = [], budgets: [Int], randomSeed: UInt64, batch: Int = 6) -> [Double] {
     guard let optimum = recording.optimum?.microseconds else { return budgets.map { _ in 0 } }
     var search = Search(recording.space, seeds: seeds, strategy: strategy, randomSeed: randomSeed)
     var shares: [Double] = [], count = 0
     for budget in budgets.sorted() {
-      while count < budget, let candidate = search.next(1).first {
-        search.tell(candidate, recording.time(candidate))
-        count += 1
+      while count < budget {
+        let asked = search.next(min(batch, budget - count))
+        if asked.isEmpty { break }
+        for candidate in asked { search.tell(candidate, recording.time(candidate)) }
+        count += asked.count
       }
       shares.append(search.best.map { optimum / $0.microseconds } ?? 0)
     }

@@ -5,7 +5,7 @@ public import BackplaneRegistry
 /// questions.
 ///
 /// In order: the device's default; what a store chose for other shapes or on other devices; a draw that takes every value of every parameter in turn;
-/// then in turn the best untried ones by a model fitted to what was measured, and untried neighbours of the best two. Small spaces are tried whole.
+/// then those that may be fastest by a model fitted to what was measured, and each fourth time a neighbour of the best two. Small spaces are tried whole.
 public struct Search: Sendable {
   public enum Strategy: String, Sendable, CaseIterable {
     /// All of the above.
@@ -28,6 +28,8 @@ public struct Search: Sendable {
 
   /// The number of drawn configurations before neighbours and model.
   static let drawn = 8
+  /// Untried configurations that the model is asked about each time.
+  static let considered = 2000
 
   /// - Parameters:
   ///   - seeds: From a store, the most promising first; those that are not legal here are left out.
@@ -72,9 +74,8 @@ public struct Search: Sendable {
     turn += 1
     if strategy != .random {
       let times = measured
-      if strategy == .full, turn % 2 == 1, times.count >= 4, let candidate = modelled(times) { return candidate }
+      if strategy == .full, times.count >= 4, let candidate = modelled(times, isPolishing: turn % 4 == 0) { return candidate }
       if let candidate = neighbour(times) { return candidate }
-      if strategy == .full, times.count >= 4, let candidate = modelled(times) { return candidate }
     }
     while let candidate = untried.popLast() { if !known.contains(candidate) { return candidate } }
     return nil
@@ -84,20 +85,22 @@ public struct Search: Sendable {
     tried.compactMap { entry in entry.microseconds.map { (entry.configuration, $0) } }.sorted { $0.1 < $1.1 }
   }
 
-  /// An untried neighbour of the best two; by the model where there is one, else the nearest.
+  /// The nearest untried neighbour of the best two.
   private func neighbour(_ times: [(configuration: Configuration, microseconds: Double)]) -> Configuration? {
-    let model = strategy == .full && times.count >= 4 ? Surrogate(space, times) : nil
-    for (center, _) in times.prefix(2) {
-      let candidates = space.neighbours(of: center).filter { !known.contains($0) }
-      if let model, let best = candidates.min(by: { model.predict($0) < model.predict($1) }) { return best }
-      if let nearest = candidates.first { return nearest }
-    }
-    return nil
+    times.prefix(2).lazy.compactMap { center, _ in space.neighbours(of: center).first { !known.contains($0) } }.first
   }
 
-  private func modelled(_ times: [(configuration: Configuration, microseconds: Double)]) -> Configuration? {
-    let model = Surrogate(space, times)
-    return untried.lazy.filter { !known.contains($0) }.map { (model.predict($0), $0) }.min { $0.0 < $1.0 }?.1
+  /// What may be fastest: the model's guess less its deviation; when polishing, the best guess among neighbours of the best two.
+  private func modelled(_ times: [(configuration: Configuration, microseconds: Double)], isPolishing: Bool) -> Configuration? {
+    // Those asked for and not yet told are taken to be like the median, so that one batch does not ask for the same thing six times.
+    let told = Set(tried.map(\.configuration)), median = times[times.count / 2].microseconds
+    let model = Surrogate(space, times + known.subtracting(told).map { ($0, median) }.sorted { "\($0.0)" < "\($1.0)" })
+    let near = times.prefix(2).flatMap { space.neighbours(of: $0.configuration) }.filter { !known.contains($0) }
+    let scored = (isPolishing && !near.isEmpty ? near : near + untried.lazy.filter { !known.contains($0) }.prefix(Search.considered)).map { candidate in
+      let guess = model.predict(candidate)
+      return (isPolishing ? guess.mean : guess.mean - guess.deviation, candidate)
+    }
+    return scored.min { $0.0 < $1.0 }?.1
   }
 
   /// `count` of the candidates that have values of parameters which those before them have not, as far as there are any.

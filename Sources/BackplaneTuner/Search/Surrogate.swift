@@ -1,63 +1,100 @@
 public import BackplaneRegistry
 import Foundation
 
-/// A guess at configurations' times from those that were measured: the logarithm of a time as a sum of what the variant and each parameter's value
-/// contribute, neighbouring values of a number sharing what is known of them.
+/// A guess at configurations' times from those that were measured, with how sure it is: a Gaussian process over the logarithm of the time (Rasmussen and Williams,
+/// Gaussian Processes for Machine Learning, algorithm 2.1).
 ///
-/// Backfitting with shrinkage: each contribution is the mean residual, weighed down where there are few measurements.
+/// Configurations are near that differ little in the places of their values; those of different variants are far. The length over which times are alike is the one
+/// under which the measurements are most likely.
 struct Surrogate {
   private let space: TuningSpace
-  private var mean = 0.0
-  private var variants: [String: Double] = [:]
-  /// By variant, parameter and value's place.
-  private var values: [String: [[Double]]] = [:]
+  private let names: [String]
+  private var points: [[Double]] = []
+  private var mean = 0.0, spread = 1.0, length = 1.0
+  /// Cholesky factor of the covariance, row after row, and the weights of the points.
+  private var factor: [[Double]] = [], weights: [Double] = []
 
-  init(_ space: TuningSpace, _ measured: [(configuration: Configuration, microseconds: Double)], rounds: Int = 12) {
+  private static let lengths = [0.3, 0.5, 0.8, 1.2, 2.0]
+  /// Variance that is noise: times repeat within some percent.
+  private static let noise = 0.02
+  /// More say nothing more, and take time.
+  private static let mostPoints = 160
+
+  init(_ space: TuningSpace, _ measured: [(configuration: Configuration, microseconds: Double)]) {
     self.space = space
-    let logs = measured.map { log($0.microseconds) }
-    guard !logs.isEmpty else { return }
+    names = Set(space.variants.flatMap { variant in variant.free.map { variant.parameters[$0].name } }).sorted()
+    let used = measured.prefix(Surrogate.mostPoints)
+    guard !used.isEmpty else { return }
+    points = used.map { place($0.configuration) }
+    let logs = used.map { log($0.microseconds) }
     mean = logs.reduce(0, +) / Double(logs.count)
-    for variant in space.variants { values[variant.name] = variant.parameters.map { [Double](repeating: 0, count: $0.values.count) } }
-    let places = measured.map { place($0.configuration) }
-    for _ in 0..<rounds {
-      // The variant.
-      var sums: [String: (Double, Double)] = [:]
-      for (i, entry) in measured.enumerated() {
-        let name = entry.configuration.variant, residual = logs[i] - predict(name, places[i]) + (variants[name] ?? 0)
-        sums[name, default: (0, 0)].0 += residual
-        sums[name]!.1 += 1
-      }
-      for (name, (sum, weight)) in sums { variants[name] = sum / (weight + 0.5) }
-      // Each parameter's values.
-      for variant in space.variants {
-        for p in variant.free {
-          let parameter = variant.parameters[p]
-          var sums = [Double](repeating: 0, count: parameter.values.count), weights = sums
-          for (i, entry) in measured.enumerated() where entry.configuration.variant == variant.name {
-            let at = places[i][p], residual = logs[i] - predict(variant.name, places[i]) + values[variant.name]![p][at]
-            for k in sums.indices {
-              let weight = k == at ? 1 : parameter.kind == .number && abs(k - at) == 1 ? 0.3 : 0
-              sums[k] += weight * residual
-              weights[k] += weight
-            }
-          }
-          for k in sums.indices { values[variant.name]![p][k] = sums[k] / (weights[k] + 1) }
-        }
-      }
+    spread = max((logs.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(logs.count)).squareRoot(), 1e-9)
+    let values = logs.map { ($0 - mean) / spread }
+    var best = -Double.infinity
+    for length in Surrogate.lengths {
+      let factor = Surrogate.cholesky(points, length), half = Surrogate.solve(factor, values)
+      // log p(values) but for a constant: -values·K⁻¹·values/2 - log|K|/2.
+      let likelihood = -half.reduce(0) { $0 + $1 * $1 } / 2 - factor.indices.reduce(0) { $0 + log(factor[$1][$1]) }
+      if likelihood > best { (best, self.length, self.factor, weights) = (likelihood, length, factor, Surrogate.solveTransposed(factor, half)) }
     }
   }
 
-  private func place(_ configuration: Configuration) -> [Int] {
+  /// Standard units of the logarithm of the time: the guess, and its standard deviation.
+  func predict(_ configuration: Configuration) -> (mean: Double, deviation: Double) {
+    guard !points.isEmpty else { return (0, 1) }
+    let here = place(configuration), row = points.map { Surrogate.kernel(here, $0, length) }
+    let known = Surrogate.solve(factor, row).reduce(0) { $0 + $1 * $1 }
+    return (zip(row, weights).reduce(0) { $0 + $1.0 * $1.1 }, max(1 - known, 0).squareRoot())
+  }
+
+  /// A coordinate each variant, then one each parameter: its value's place among the legal ones, 0 … 1; in the middle where the variant lacks it.
+  private func place(_ configuration: Configuration) -> [Double] {
     guard let variant = space.variant(of: configuration) else { return [] }
-    return zip(variant.parameters, configuration.values).map { $0.values.firstIndex(of: $1) ?? 0 }
+    var found = space.variants.map { $0.name == variant.name ? 2.0 : 0 }
+    let byName = Dictionary(variant.free.map { ($0, variant.parameters[$0]) }.map { ($0.1.name, ($0.1.values, configuration.values[$0.0])) }) { first, _ in first }
+    for name in names {
+      guard let (values, value) = byName[name], let at = values.firstIndex(of: value) else { found.append(0.5); continue }
+      found.append(Double(at) / Double(max(values.count - 1, 1)))
+    }
+    return found
   }
 
-  private func predict(_ variant: String, _ places: [Int]) -> Double {
-    var sum = mean + (variants[variant] ?? 0)
-    if let own = values[variant] { for (p, place) in places.enumerated() { sum += own[p][place] } }
-    return sum
+  private static func kernel(_ a: [Double], _ b: [Double], _ length: Double) -> Double {
+    var sum = 0.0
+    for i in a.indices { sum += (a[i] - b[i]) * (a[i] - b[i]) }
+    return exp(-0.5 * sum / (length * length))
   }
 
-  /// The logarithm of the guessed time.
-  func predict(_ configuration: Configuration) -> Double { predict(configuration.variant, place(configuration)) }
+  private static func cholesky(_ points: [[Double]], _ length: Double) -> [[Double]] {
+    var rows: [[Double]] = []
+    for i in points.indices {
+      var row = [Double](repeating: 0, count: i + 1)
+      for j in 0...i {
+        var sum = kernel(points[i], points[j], length) + (i == j ? noise : 0)
+        let other = j < i ? rows[j] : row
+        for k in 0..<j { sum -= row[k] * other[k] }
+        row[j] = j < i ? sum / other[j] : max(sum, 1e-12).squareRoot()
+      }
+      rows.append(row)
+    }
+    return rows
+  }
+
+  private static func solve(_ factor: [[Double]], _ values: [Double]) -> [Double] {
+    var found = values
+    for i in factor.indices {
+      for k in 0..<i { found[i] -= factor[i][k] * found[k] }
+      found[i] /= factor[i][i]
+    }
+    return found
+  }
+
+  private static func solveTransposed(_ factor: [[Double]], _ values: [Double]) -> [Double] {
+    var found = values
+    for i in factor.indices.reversed() {
+      found[i] /= factor[i][i]
+      for k in 0..<i { found[k] -= factor[i][k] * found[i] }
+    }
+    return found
+  }
 }

@@ -1,4 +1,4 @@
-import BackplaneCore
+public import BackplaneCore
 public import BackplaneRegistry
 
 /// Every configuration that may compute a node: its variants with the legal values of their parameters. No device is needed to count them, to list them or
@@ -8,6 +8,12 @@ public struct TuningSpace: Sendable {
   public let variants: [Variant]
 
   public init(variants: [Variant]) { self.variants = variants }
+
+  /// What may be searched for a node of that class: outside `fast` nothing that rounds otherwise than what runs when nobody chooses, so that tuning makes
+  /// results faster and never less accurate.
+  public init(variants: [Variant], numerics: Numerics) {
+    self.variants = variants.filter { numerics == .fast || $0.declares.isEmpty || $0.declares == variants.first?.declares }
+  }
 
   /// What is used when nobody chooses; nil for a space without variants.
   public var standard: Configuration? { variants.first?.standard }

@@ -1,5 +1,5 @@
 public import BackplaneRegistry
-import BackplaneCore
+public import BackplaneCore
 import Foundation
 
 /// What is known of one configuration for one problem on one device, or that it was chosen: a row of the store, a line of an exchange file.
@@ -11,6 +11,8 @@ public struct JSONRecord: Codable, Sendable, Hashable {
     case rejected
     /// It is the one to use.
     case chosen
+    /// A run met the problem and had no choice for it.
+    case wanted
   }
 
   public struct Device: Codable, Sendable, Hashable {
@@ -51,10 +53,22 @@ public struct JSONRecord: Codable, Sendable, Hashable {
   public var times: Times?
   public var fault: String?
   public var worstError: Double?
+  /// Of a choice: how far it is behind the best finalist at the worst end of its bucket, 0.03 for 3 %; absent where the bucket has no ends.
+  public var regret: Double?
+  /// Of a choice: the least microseconds that the machine's own limits allow.
+  public var limit: Double?
+  /// Of what is wanted: the case to tune.
+  public var `case`: String?
   /// Seconds since 1970.
   public var time: Int
   /// Hash of the host's name; "" in a record from elsewhere.
   public var host: String
+
+  /// A run met this problem; the same record each time, whenever it is.
+  public init(wanted id: String, problem: Problem, device: Device, plugin: Plugin, space: String) {
+    self.init(kind: .wanted, problem: problem, device: device, plugin: plugin, space: space, configuration: "", time: 0)
+    self.case = id
+  }
 
   public init(kind: Kind, problem: Problem, device: Device, plugin: Plugin, space: String, configuration: String, times: Times? = nil, fault: String? = nil,
               worstError: Double? = nil, time: Int = Int(Date().timeIntervalSince1970), host: String = JSONRecord.thisHost) {
@@ -88,6 +102,9 @@ public struct Problem: Codable, Sendable, Hashable {
   public var signature: String
   /// The extents, those that vary from run to run rounded to their bucket.
   public var bucket: String
+
+  /// Under which class it is to be computed: the signature says it where it is not the standard one.
+  public var numerics: Numerics { Numerics.allCases.first { signature.hasSuffix("numerics=\($0)") } ?? .standard }
 
   public init(op: String, signature: String, bucket: String) { (self.op, self.signature, self.bucket) = (op, signature, bucket) }
 }

@@ -1,22 +1,44 @@
 public import BackplaneConformance
-import BackplaneCore
+public import BackplaneCore
 import BackplaneSpecs
 
 extension Problem {
   /// Operands whose extents are those of weights: they do not vary from run to run.
   private static let weights: Set<String> = ["b", "gate", "up", "wq", "wk", "wv", "table", "weight", "norm_weight", "bias", "frequencies"]
 
-  public init(_ id: CaseID) {
+  /// Whether an extent takes part in the key as it is: those of weights, and the last of each operand. Others stand for their bucket.
+  private static func isExact(_ operand: String, of spec: OperatorSpec, dimension: Int, of shape: [Int]) -> Bool {
+    dimension == shape.count - 1 || (weights.contains(operand) && operand != spec.inputs.first?.name)
+  }
+
+  /// The case with the smallest and the largest extents of its buckets, where they differ from its own and its operator allows them.
+  public static func edges(of id: CaseID) -> [CaseID] {
+    var (exact, free) = (Set<Int>(), Set<Int>())
+    for (operand, tensors) in zip(id.spec.inputs, id.inputs) {
+      for shape in tensors.map(\.shape) {
+        for (i, extent) in shape.enumerated() { if isExact(operand.name, of: id.spec, dimension: i, of: shape) { exact.insert(extent) } else { free.insert(extent) } }
+      }
+    }
+    // An extent that is also a weight's may be tied to it.
+    free.subtract(exact)
+    return [{ Bucket.start(of: Bucket.of($0)) }, Bucket.of].compactMap { (edge: (Int) -> Int) -> CaseID? in
+      var copy = id
+      for k in copy.inputs.indices { for i in copy.inputs[k].indices { copy.inputs[k][i].shape = copy.inputs[k][i].shape.map { free.contains($0) ? edge($0) : $0 } } }
+      return copy != id && (try? CaseGraph(copy)) != nil ? copy : nil
+    }
+  }
+
+  /// - Parameter numerics: What is fastest under one class may be forbidden under another: each has its own choices.
+  public init(_ id: CaseID, numerics: Numerics = .standard) {
     var formats: [String] = [], extents: [String] = []
     for (operand, tensors) in zip(id.spec.inputs, id.inputs) where !tensors.isEmpty {
-      let isWeight = Problem.weights.contains(operand.name) && operand.name != id.spec.inputs.first?.name
       formats.append(operand.name + "=" + tensors.map(\.format.name).joined(separator: "+"))
       extents.append(operand.name + "=" + tensors.map { tensor in
-        tensor.shape.enumerated().map { i, extent in String(isWeight || i == tensor.shape.count - 1 ? extent : Bucket.of(extent)) }.joined(separator: "x")
+        tensor.shape.enumerated().map { i, extent in String(Problem.isExact(operand.name, of: id.spec, dimension: i, of: tensor.shape) ? extent : Bucket.of(extent)) }.joined(separator: "x")
       }.joined(separator: "+"))
     }
-    let attributes = id.attributes.map { "\($0.name)=\($0.value)" }
-    self.init(op: id.op, signature: (formats + attributes + id.outputs.map { "out=\($0)" }).joined(separator: " "), bucket: extents.joined(separator: " "))
+    let attributes = id.attributes.map { "\($0.name)=\($0.value)" }, others = id.outputs.map { "out=\($0)" } + (numerics == .standard ? [] : ["numerics=\(numerics)"])
+    self.init(op: id.op, signature: (formats + attributes + others).joined(separator: " "), bucket: extents.joined(separator: " "))
   }
 }
 

@@ -11,17 +11,21 @@ public final class StoredChoices: TuningSource {
   private let lock: TuningLock?
   private let chosen = Mutex<[String: [Problem: [JSONRecord]]]>([:])
   private let used = Mutex<[String: String]>([:])
+  private let notesWanted: Bool
 
-  /// - Parameter lock: Choices that hold whatever the store says; nodes that it does not name use the device's own choice.
-  public init(_ store: TuningStore, lock: TuningLock? = nil) { (self.store, self.lock) = (store, lock) }
+  /// - Parameters:
+  ///   - lock: Choices that hold whatever the store says; nodes that it does not name use the device's own choice.
+  ///   - notesWanted: Problems that have several configurations and no choice are written down in the store, for `tune --wanted`.
+  public init(_ store: TuningStore, lock: TuningLock? = nil, notesWanted: Bool = false) { (self.store, self.lock, self.notesWanted) = (store, lock, notesWanted) }
 
   /// What was handed out so far: the lines of a lock file.
   public var handedOut: [String] { used.withLock { $0.sorted { $0.key < $1.key }.map { "\($0.key)\t\($0.value)" } } }
 
   public func choices(for graph: Graph, _ records: ABIGraph, on device: Device) -> ChosenConfigurations {
     guard device.info.groups.contains(.tuning) else { return ChosenConfigurations() }
-    var choices: [ChosenConfigurations.Choice] = []
-    for (index, node) in graph.nodes.enumerated() where lock != nil || !table(node.op).isEmpty {
+    var choices: [ChosenConfigurations.Choice] = [], wanted: [Problem: JSONRecord] = [:]
+    defer { if !wanted.isEmpty { try? store.add(Array(wanted.values)) } }
+    for (index, node) in graph.nodes.enumerated() where lock != nil || notesWanted || !table(node.op).isEmpty {
       let symbols = Set((node.inputs + node.outputs).compactMap { $0 }.flatMap { graph[$0].shape.dimensions }.compactMap { dimension -> Symbol? in
         if case .symbol(let symbol) = dimension { symbol } else { nil }
       }).sorted { $0.number < $1.number }
@@ -30,11 +34,16 @@ public final class StoredChoices: TuningSource {
       for symbol in symbols { values[symbol] = symbol.bounds.upperBound }
       guard let deciding = symbols.first else {
         if let found = choice(node, graph, values, records, index, device) { choices.append(.init(node: index, found)) }
+        else { note(node, graph, values, records, index, device, &wanted) }
         continue
       }
       for range in Bucket.covering(deciding.bounds) {
         values[deciding] = range.upperBound
-        guard let found = choice(node, graph, values, records, index, device) else { continue }
+        guard let found = choice(node, graph, values, records, index, device) else {
+          // The ends of the range are met most: a token at a time, and a whole prompt.
+          if range.lowerBound == deciding.bounds.lowerBound || range.upperBound == deciding.bounds.upperBound { note(node, graph, values, records, index, device, &wanted) }
+          continue
+        }
         choices.append(.init(node: index, found, symbol: Int(deciding.number), range: range))
       }
     }
@@ -43,17 +52,27 @@ public final class StoredChoices: TuningSource {
 
   private func choice(_ node: Node, _ graph: Graph, _ values: SymbolValues, _ records: ABIGraph, _ index: Int, _ device: Device) -> Configuration? {
     guard let id = CaseID(node, in: graph, values) else { return nil }
-    let problem = Problem(id), key = "\(device.id)\t\(problem.op)\t\(problem.signature)\t\(problem.bucket)"
+    let problem = Problem(id, numerics: node.numerics), key = "\(device.id)\t\(problem.op)\t\(problem.signature)\t\(problem.bucket)"
     let candidates = lock.map { lock in lock.choices[key].map { [$0] } ?? [] } ?? (table(problem.op)[problem] ?? []).map(\.configuration)
     guard !candidates.isEmpty, let variants = try? device.variants(records, node: index) else { return nil }
     let text: String
     if lock == nil {
-      guard let record = best(problem, device, variants) else { return nil }
+      guard let record = best(problem, device, TuningSpace(variants: variants, numerics: node.numerics)) else { return nil }
       text = record.configuration
     } else { text = candidates[0] }
     guard let request = try? ConfigurationRequest(text), let configuration = try? variants.configuration(request), (try? device.check(configuration, records, node: index)) != nil else { return nil }
     used.withLock { $0[key] = text }
     return configuration
+  }
+
+  private func note(_ node: Node, _ graph: Graph, _ values: SymbolValues, _ records: ABIGraph, _ index: Int, _ device: Device, _ wanted: inout [Problem: JSONRecord]) {
+    guard notesWanted, lock == nil, let id = CaseID(node, in: graph, values) else { return }
+    let problem = Problem(id, numerics: node.numerics)
+    guard wanted[problem] == nil, let variants = try? device.variants(records, node: index) else { return }
+    let space = TuningSpace(variants: variants, numerics: node.numerics)
+    guard space.configurations(limit: 2).count > 1 else { return }
+    wanted[problem] = JSONRecord(wanted: id.description, problem: problem, device: .init(device), plugin: PluginCode.plugin(device.plugin, space.variants.first),
+                                 space: String(space.hash, radix: 16))
   }
 
   private func table(_ op: String) -> [Problem: [JSONRecord]] {
@@ -66,11 +85,11 @@ public final class StoredChoices: TuningSource {
   }
 
   /// The first that holds as it is. What another driver or another build of the plugin measured is where `tune` begins again.
-  private func best(_ problem: Problem, _ device: Device, _ variants: [Variant]) -> JSONRecord? {
-    let own = JSONRecord.Device(device), space = TuningSpace(variants: variants).hash
+  private func best(_ problem: Problem, _ device: Device, _ space: TuningSpace) -> JSONRecord? {
+    let own = JSONRecord.Device(device), hash = space.hash
     return (table(problem.op)[problem] ?? []).filter { record in
-      guard record.device == own, let request = try? ConfigurationRequest(record.configuration), let variant = variants.first(where: { $0.name == request.variant }) else { return false }
-      return TuningStore.validity(record, own, PluginCode.plugin(device.plugin, variant), space: space) == .exact
+      guard record.device == own, let request = try? ConfigurationRequest(record.configuration), let variant = space.variants.first(where: { $0.name == request.variant }) else { return false }
+      return TuningStore.validity(record, own, PluginCode.plugin(device.plugin, variant), space: hash) == .exact
     }.first
   }
 }

@@ -3,7 +3,7 @@ public import BackplaneRegistry
 import Foundation
 import Synchronization
 
-/// What was measured and chosen, in up to three SQLite files: shipped with the plugins, of the site, of the user. Only the user's is written. Any thread, any
+/// What was measured and chosen: SQLite files of the user and of the site, and JSON lines shipped with the plugins. Only the user's is written. Any thread, any
 /// number of processes: rows are added in transactions, and a row's key is the hash of its content.
 public final class TuningStore: Sendable {
   public enum Layer: String, Sendable, CaseIterable { case user, site, shipped }
@@ -22,17 +22,24 @@ public final class TuningStore: Sendable {
   }
 
   private let layers: Mutex<[(layer: Layer, database: Database)]>
+  private let shipped: [JSONRecord]
   /// What is wrong with files that were left out.
   public let problems: [String]
 
   /// - Parameters:
-  ///   - paths: Files by layer. A site's or shipped file that is not there is left out; the user's is made.
+  ///   - paths: Files by layer. A site's or shipped file that is not there is left out; the user's is made. The shipped one is of lines as `tune export` writes.
   /// - Throws: ``BackplaneError`` when the user's file cannot be used.
   public init(_ paths: [Layer: String], readOnly: Bool = false) throws(BackplaneError) {
-    var opened: [(Layer, Database)] = [], problems: [String] = []
+    var opened: [(Layer, Database)] = [], problems: [String] = [], shipped: [JSONRecord] = []
     for layer in Layer.allCases {
       guard let path = paths[layer] else { continue }
       let isThere = FileManager.default.fileExists(atPath: path)
+      if layer == .shipped {
+        let lines = isThere ? ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: "\n") : []
+        shipped = lines.compactMap { JSONRecord(line: $0) }
+        if shipped.count < lines.count { problems.append("\(path): \(lines.count - shipped.count) lines are no records and were left out") }
+        continue
+      }
       if layer != .user || readOnly {
         guard isThere else { continue }
         do throws(BackplaneError) { opened.append((layer, try Database(path, readOnly: true))) } catch { problems.append("\(error)") }
@@ -49,16 +56,17 @@ public final class TuningStore: Sendable {
       opened.append((layer, database))
     }
     layers = Mutex(opened)
+    self.shipped = shipped
     self.problems = problems
   }
 
-  /// Where the layers are by default: `$XDG_DATA_HOME/backplane/tuning.sqlite`, `/etc/backplane/tuning.sqlite`, `PREFIX/share/backplane/tuning.sqlite`.
+  /// Where the layers are by default: `$XDG_DATA_HOME/backplane/tuning.sqlite`, `/etc/backplane/tuning.sqlite`, `PREFIX/share/backplane/tuning.jsonl`.
   public static func standardPaths(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> [Layer: String] {
     let data = environment["XDG_DATA_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? environment["HOME"].map { $0 + "/.local/share" }
     var paths: [Layer: String] = [.site: "/etc/backplane/tuning.sqlite"]
     if let data { paths[.user] = data + "/backplane/tuning.sqlite" }
     if let tool = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") {
-      paths[.shipped] = URL(fileURLWithPath: tool).deletingLastPathComponent().deletingLastPathComponent().path + "/share/backplane/tuning.sqlite"
+      paths[.shipped] = URL(fileURLWithPath: tool).deletingLastPathComponent().deletingLastPathComponent().path + "/share/backplane/tuning.jsonl"
     }
     return paths
   }
@@ -112,7 +120,9 @@ public final class TuningStore: Sendable {
     }
     let (found, bad) = try result.get()
     damaged += bad
-    return found
+    return found + shipped.filter { record in
+      (op ?? problem?.op).map { $0 == record.problem.op } ?? true && problem.map { $0 == record.problem } ?? true && kind.map { $0 == record.kind } ?? true
+    }.map { (.shipped, $0) }
   }
 
   public func records(op: String? = nil, problem: Problem? = nil, kind: JSONRecord.Kind? = nil) throws(BackplaneError) -> [(layer: Layer, record: JSONRecord)] {

@@ -12,7 +12,7 @@ enum SharedOptions {
   static let set = Option("set", "KEY=VALUE", "a setting for plugins, such as cpu.isa=avx2; may be given again")
   static let trace = Option("trace", "FILE.json", "write what ran when on which device, for chrome://tracing or Perfetto")
   static let json = Option("json", nil, "print one JSON object as the last line")
-  static let tuning = Option("tuning", "MODE", "stored choices of variants: on (default), off, or a lock file that `tune lock` wrote")
+  static let tuning = Option("tuning", "MODE", "stored choices of variants: on (default), off, a lock file that `tune lock` wrote, record (and note what has none), or online (and tune that meanwhile)")
   static let runtime = [threads, plugin, set, tuning]
 
   /// What `--set` says.
@@ -51,20 +51,22 @@ enum SharedOptions {
     if arguments["trace"] != nil { options.trace = Trace() }
     let runtime = Runtime(options)
     try runtime.register(inProcess: ReferencePlugin.table)
+    if arguments["tuning"] == "online" { try OnlineTuning.start(arguments) }
     return runtime
   }
 
   /// What `--tuning` says. Nothing is measured here; a machine without a store, or without SQLite, has none.
   static func storedChoices(_ arguments: Arguments) throws -> StoredChoices? {
-    let mode = arguments["tuning"] ?? "on"
+    let mode = arguments["tuning"] ?? "on", notesWanted = mode == "record" || mode == "online"
     if mode == "off" { return nil }
     var lock: TuningLock?
-    if mode != "on" {
-      guard let text = try? String(contentsOfFile: mode, encoding: .utf8) else { throw UsageError("--tuning is on, off or a lock file; '\(mode)' cannot be read") }
+    if mode != "on", !notesWanted {
+      guard let text = try? String(contentsOfFile: mode, encoding: .utf8) else { throw UsageError("--tuning is on, off, record, online or a lock file; '\(mode)' cannot be read") }
       lock = try TuningLock(text: text, file: mode)
     }
     var paths = TuningStore.standardPaths()
     if arguments.declares("store"), let file = arguments["store"] { paths = [.user: URL(fileURLWithPath: file).standardizedFileURL.path] }
+    if notesWanted { return StoredChoices(try TuningStore(paths), notesWanted: true) }
     guard lock != nil || paths.values.contains(where: { FileManager.default.fileExists(atPath: $0) }), let store = try? TuningStore(paths, readOnly: true) else { return nil }
     return StoredChoices(store, lock: lock)
   }

@@ -11,6 +11,8 @@ let tuneCommand = Command(
     SharedOptions.device, Option("op", "NAME", "tune this operator: its cases of a language model, or those of --case; may be given again"),
     Option("case", "CASE", "tune this case, written as `conform --list` prints them; may be given again"),
     Option("model", "MODEL.gguf", "tune the nodes of a model, those that take most time first"),
+    Option("wanted", nil, "tune what runs with --tuning record or online met without a choice"),
+    Option("share", "0.01…1", "of the time that it may work, to tune beside other work (default 1)"), Option("until-parent-ends", nil, "end with the process that started this one, at the lowest priority"),
     Option("budget", "60s|N", "for all of it: seconds, or trials of each problem"), Option("effort", "LEVEL", "quick (16 trials of a problem), normal (48, default) or full (192)"),
     Option("seed", "N", "of what is drawn (default 0)"), Option("store", "FILE", "the user's store (default: tuning.sqlite in the user's data folder)"),
     Option("html", "FILE", "report: write it as one HTML file"), Option("output", "FILE", "export, record, lock: where to (default: standard output)"),
@@ -72,7 +74,23 @@ enum TuneVerbs {
   static func devices(_ arguments: Arguments) throws -> [Device] { try SharedOptions.devices(arguments, ConformTarget(arguments).openRuntime()) }
 
   /// The cases to tune, those that matter most first, with what share of the time each may have.
-  private static func cases(_ arguments: Arguments, _ device: Device) throws -> [(id: String, weight: Double)] {
+  private static func cases(_ arguments: Arguments, _ device: Device, _ store: TuningStore) throws -> [(id: String, weight: Double, numerics: Numerics)] {
+    if arguments.has("wanted") { return try wanted(device, store) }
+    let numerics = try SharedOptions.modelOptions(arguments).numerics
+    return try named(arguments, device).map { ($0.id, $0.weight, numerics) }
+  }
+
+  /// Noted on this device, and without a choice that holds.
+  private static func wanted(_ device: Device, _ store: TuningStore) throws -> [(id: String, weight: Double, numerics: Numerics)] {
+    let own = JSONRecord.Device(device)
+    return try store.records(kind: .wanted).map(\.record).filter { $0.device == own }.sorted { $0.identity < $1.identity }.compactMap { record in
+      guard let id = record.case, (try? CaseID(id)) != nil else { return nil }
+      let isChosen = try store.records(problem: record.problem, kind: .chosen).contains { $0.record.device == own && $0.record.plugin.build == PluginCode.build(device.plugin) && $0.record.space == record.space }
+      return isChosen ? nil : (id, 1, record.problem.numerics)
+    }
+  }
+
+  private static func named(_ arguments: Arguments, _ device: Device) throws -> [(id: String, weight: Double)] {
     if !arguments.all("case").isEmpty { return arguments.all("case").map { ($0, 1) } }
     let ops = try ConformVerbs.operators(arguments)
     if let path = arguments["model"] {
@@ -80,7 +98,7 @@ enum TuneVerbs {
       let compiled = try ConformTarget(arguments).openRuntime().compile(model.graph, CompileOptions(devices: [device]))
       return ModelCases.of(compiled, tokens: [1, model.options.maximumTokens]).filter { ops.isEmpty || ops.contains(String($0.id.prefix { $0 != "/" })) }
     }
-    guard !ops.isEmpty else { throw UsageError("say what to tune: --op NAME, --case CASE or --model MODEL.gguf") }
+    guard !ops.isEmpty else { throw UsageError("say what to tune: --op NAME, --case CASE, --model MODEL.gguf or --wanted") }
     return try ops.flatMap { op in
       guard let known = ModelCases.typical[op] else { throw UsageError("there is no usual case of \(op): give --case or --model") }
       return known.map { ($0, 1.0) }
@@ -88,13 +106,16 @@ enum TuneVerbs {
   }
 
   static func tune(_ arguments: Arguments) throws -> ExitCode {
-    let (each, seconds) = try budget(arguments), store = try store(arguments)
+    let (each, seconds) = try budget(arguments), store = try store(arguments), limits = TuningLimits(arguments)
     let seed = UInt64(try arguments.int("seed", 0...Int.max) ?? 0)
     var outcomes: [Tuner.Outcome] = [], refused: [(String, String)] = []
     let start = ContinuousClock.now
+    let share = Double(arguments["share"] ?? "1") ?? 0
+    guard share > 0, share <= 1 else { throw UsageError("--share is a part of the time such as 0.03, 1 at most") }
+    if arguments.has("until-parent-ends") { OnlineTuning.becomeSecondary() }
     for device in try devices(arguments) where device.info.groups.contains(.tuning) {
       if device.plugin.isDebugBuild { Terminal.writeError("backplane: \(device.plugin.name) is a debug build: what is fast in it says little\n") }
-      let cases = try cases(arguments, device)
+      let cases = try cases(arguments, device, store)
       var weight = cases.reduce(0) { $0 + $1.weight }
       for (number, entry) in cases.enumerated() {
         var budget = each
@@ -105,6 +126,8 @@ enum TuneVerbs {
         }
         weight -= entry.weight
         var tuner = Tuner(device, store: store, makeChild: try makeChild(arguments, device))
+        (tuner.numerics, tuner.share) = (entry.numerics, share)
+        tuner.limit = { limits?.microseconds($0, device, entry.numerics) }
         let label = "[\(number + 1)/\(cases.count)] \(device.id) \(entry.id)"
         tuner.onEvent = { event in
           switch event {
@@ -129,6 +152,10 @@ enum TuneVerbs {
     if arguments.has("json") {
       print(try Terminal.json(["tuned": outcomes.map(object), "refused": refused.map { ["case": $0.0, "why": $0.1] }]))
     }
+    if outcomes.isEmpty, arguments.has("wanted"), refused.isEmpty {
+      if !arguments.has("json") { print("nothing is wanted: no run with --tuning record or online met a problem without a choice") }
+      return .success
+    }
     if outcomes.isEmpty { throw BackplaneError(.unsupported, "nothing was tuned", hint: refused.first?.1 ?? "no device of --device serves group Tuning") }
     return .success
   }
@@ -139,13 +166,14 @@ enum TuneVerbs {
       : "\(Terminal.rounded(1 / o.ratio, 2))× (\(Terminal.rounded(1 / o.interval.upperBound, 2)) … \(Terminal.rounded(1 / o.interval.lowerBound, 2))), "
         + "\(Terminal.rounded(o.standardMicroseconds, 1)) → \(Terminal.rounded(o.microseconds, 1)) µs: \(o.winner)"
     return "\(device.id) \(o.case): \(gain); \(o.trials.count) trials, \(Terminal.rounded(o.seconds, 1)) s" + (rejected > 0 ? ", \(rejected) rejected" : "")
+      + (o.limit.map { "; \(Terminal.rounded(100 * $0 / o.microseconds, 0)) % of the machine's limit" } ?? "") + (o.regret.map { "; within \(Terminal.rounded(100 * max($0, 0), 1)) % at the bucket's ends" } ?? "")
       + (o.isUnquiet ? "; the machine was not quiet" : "")
   }
 
   private static func object(_ o: Tuner.Outcome) -> [String: Any] {
     ["case": o.case, "winner": o.winner.description, "is_default": o.isStandard, "default_us": o.standardMicroseconds, "us": o.microseconds, "ratio": o.ratio,
      "ratio_low": o.interval.lowerBound, "ratio_high": o.interval.upperBound, "trials": o.trials.count, "rejected": o.trials.filter { $0.fault != nil }.map { ["configuration": $0.configuration.description, "fault": $0.fault ?? "", "message": $0.message ?? ""] },
-     "seconds": o.seconds, "unquiet": o.isUnquiet]
+     "regret": o.regret.map { $0 as Any } ?? NSNull(), "limit_us": o.limit.map { $0 as Any } ?? NSNull(), "seconds": o.seconds, "unquiet": o.isUnquiet]
   }
 
   // MARK: Exchange

@@ -14,7 +14,9 @@ extension TuneVerbs {
       print("\(section.device) \(section.problem.op) \(section.problem.signature) \(section.problem.bucket)")
       if let chosen = section.chosen, let times = chosen.times {
         print("  chosen \(chosen.configuration)  \(Terminal.rounded(times.median, 1)) µs, \(Terminal.rounded(1 / times.ratio, 2))× the default "
-          + "(\(Terminal.rounded(1 / times.ratioHigh, 2)) … \(Terminal.rounded(1 / times.ratioLow, 2)))")
+          + "(\(Terminal.rounded(1 / times.ratioHigh, 2)) … \(Terminal.rounded(1 / times.ratioLow, 2)))"
+          + (chosen.limit.map { ", \(Terminal.rounded(100 * $0 / times.median, 0)) % of the machine's limit" } ?? "")
+          + (chosen.regret.map { ", within \(Terminal.rounded(100 * max($0, 0), 1)) % at the bucket's ends" } ?? ""))
       }
       print("  \(section.measured.count) measured, \(section.rejected.count) rejected" + (section.importance.isEmpty ? "" : "; what matters: "
         + section.importance.prefix(4).map { "\($0.name) \(Terminal.rounded($0.share * 100, 0)) %" }.joined(separator: ", ")))
@@ -26,11 +28,12 @@ extension TuneVerbs {
   /// Why a node would run as it would.
   static func explain(_ arguments: Arguments) throws -> ExitCode {
     guard arguments.positionals.count >= 2 else { throw UsageError("tune explain takes a case, such as matmul/a=f32.64x512/b=f32.512x512") }
-    let id = try CaseID(arguments.positionals[1]), problem = Problem(id)
+    let numerics = try SharedOptions.modelOptions(arguments).numerics
+    let id = try CaseID(arguments.positionals[1]), problem = Problem(id, numerics: numerics)
     let store = try store(arguments, readOnly: true)
     for device in try devices(arguments) {
-      let graph = try ABIGraph(try CaseGraph(id).graph), variants = try device.variants(graph, node: 0), space = TuningSpace(variants: variants)
-      print("\(device.id), \(problem.op) \(problem.signature), bucket \(problem.bucket): \(space.configurations().count) configurations in \(variants.count) variants")
+      let graph = try ABIGraph(try CaseGraph(id, numerics: numerics).graph), space = TuningSpace(variants: try device.variants(graph, node: 0), numerics: numerics)
+      print("\(device.id), \(problem.op) \(problem.signature), bucket \(problem.bucket): \(space.configurations().count) configurations in \(space.variants.count) variants")
       guard let standard = space.standard else { print("  the device takes no such node, or offers no choice"); continue }
       print("  default   \(space.request(standard))")
       var found = false
@@ -68,7 +71,8 @@ extension TuneVerbs {
   static func record(_ arguments: Arguments) throws -> ExitCode {
     guard let id = arguments["case"], let file = arguments["output"] else { throw UsageError("tune record needs --case CASE and --output FILE") }
     let device = try devices(arguments)[0], samples = try arguments.int("samples", 1...1000) ?? 5
-    let space = TuningSpace(variants: try device.variants(try ABIGraph(try CaseGraph(try CaseID(id)).graph), node: 0))
+    let numerics = try SharedOptions.modelOptions(arguments).numerics
+    let space = TuningSpace(variants: try device.variants(try ABIGraph(try CaseGraph(try CaseID(id), numerics: numerics).graph), node: 0), numerics: numerics)
     var recording: RecordedSpace
     if FileManager.default.fileExists(atPath: file) { recording = try RecordedSpace(file: file) } else {
       recording = RecordedSpace(of: space, case: id, device: device.info.name, driver: "\(device.info.driver) \(device.info.driverVersion)", date: Waivers.day())
