@@ -51,7 +51,7 @@ final class Program: PluginProgram, @unchecked Sendable {
       device.host.log(BP_LOG_INFO, "npu", "program of \(content.nodeCount) nodes: \(content.commands.count) commands, estimated \(Int(cost.nanoseconds(chip))) ns, "
         + "\(Int(cost.joules(chip) * 1e9)) nJ, \(Int(cost.bytes)) bytes of DMA")
     }
-    placements = bp_array(ptr: UnsafeRawPointer(memory.copy(content.placements)), count: UInt32(content.placements.count), stride: UInt32(MemoryLayout<bp_placement>.stride))
+    placements = memory.list(content.placements)
     super.init()
   }
   deinit { device.programEnded() }

@@ -80,15 +80,12 @@ final class Device: PluginDevice, @unchecked Sendable {
   }
 
   private static func describe(_ api: OpenCL, _ id: cl_device_id, _ name: String, _ index: Int, _ traits: DeviceTraits, _ memory: RecordMemory) -> bp_device_info {
-    func text(_ string: String) -> bp_str {
-      bp_str(ptr: UnsafePointer(memory.copy(string.utf8.map { CChar(bitPattern: $0) })), len: UInt64(string.utf8.count))
-    }
     let version = api.text(id, BP_CL_DRIVER_VERSION)
     var info = bp_device_info()
     info.kind = traits.isCPU ? BP_KIND_CPU : api.number(id, BP_CL_DEVICE_TYPE, UInt64.self) & UInt64(BP_CL_DEVICE_TYPE_GPU) != 0 ? BP_KIND_GPU : BP_KIND_OTHER
     info.index = UInt32(index)
-    (info.name, info.vendor) = (text(name), text(api.text(id, BP_CL_DEVICE_VENDOR)))
-    (info.driver, info.driver_version) = (text(api.text(id, BP_CL_DEVICE_VERSION)), text(version))
+    (info.name, info.vendor) = (memory.text(name), memory.text(api.text(id, BP_CL_DEVICE_VENDOR)))
+    (info.driver, info.driver_version) = (memory.text(api.text(id, BP_CL_DEVICE_VERSION)), memory.text(version))
     info.groups = BP_GROUP_BASE | BP_GROUP_QUEUES | BP_GROUP_TUNING
     info.n_queues = 4
     info.timestamp_hz = 1_000_000_000
@@ -102,21 +99,10 @@ final class Device: PluginDevice, @unchecked Sendable {
     (type.align, type.granularity) = (max(api.number(id, BP_CL_DEVICE_MEM_BASE_ADDR_ALIGN, UInt32.self) / 8, bufferAlignment), 1)
     (type.total, type.max_alloc) = (api.number(id, BP_CL_DEVICE_GLOBAL_MEM_SIZE, UInt64.self), api.number(id, BP_CL_DEVICE_MAX_MEM_ALLOC_SIZE, UInt64.self))
     type.budget = type.total
-    info.memory_types = bp_array(ptr: UnsafeRawPointer(memory.copy([type])), count: 1, stride: UInt32(MemoryLayout<bp_memory_type>.stride))
-    var properties = traits.values.sorted { $0.key < $1.key }.map { key, value in
-      var record = bp_attr()
-      record.h = head(bp_attr.self, BP_ST_ATTR)
-      (record.name, record.kind, record.i) = (identifier(key), BP_ATTR_I64, Int64(value))
-      return record
-    }
-    if !traits.quirks.isEmpty {
-      let names = text(traits.quirks.joined(separator: ", "))
-      var record = bp_attr()
-      record.h = head(bp_attr.self, BP_ST_ATTR)
-      (record.name, record.kind, record.data, record.count) = (identifier("quirks"), BP_ATTR_STR, UnsafeRawPointer(names.ptr), UInt32(names.len))
-      properties.append(record)
-    }
-    info.props = bp_array(ptr: UnsafeRawPointer(memory.copy(properties)), count: UInt32(properties.count), stride: UInt32(MemoryLayout<bp_attr>.stride))
+    info.memory_types = memory.list([type])
+    var properties = traits.values.sorted { $0.key < $1.key }.map { memory.attribute($0.key, $0.value) }
+    if !traits.quirks.isEmpty { properties.append(memory.attribute("quirks", traits.quirks.joined(separator: ", "))) }
+    info.props = memory.list(properties)
     return info
   }
 

@@ -90,9 +90,6 @@ final class Device: PluginDevice, @unchecked Sendable {
   }
 
   private static func describe(_ facts: bp_vk_facts, _ index: Int, _ plan: MemoryPlan, _ memory: RecordMemory) -> bp_device_info {
-    func stored(_ string: String) -> bp_str {
-      bp_str(ptr: UnsafePointer(memory.copy(string.utf8.map { CChar(bitPattern: $0) })), len: UInt64(string.utf8.count))
-    }
     func version(_ v: UInt32) -> String { "\(v >> 22).\(v >> 12 & 1023).\(v & 4095)" }
     var info = bp_device_info()
     info.kind = switch facts.type {
@@ -101,25 +98,18 @@ final class Device: PluginDevice, @unchecked Sendable {
     default: BP_KIND_OTHER
     }
     info.index = UInt32(index)
-    info.name = stored(text(facts.name))
-    info.vendor = stored("0x" + String(facts.vendor, radix: 16))
-    info.driver = stored(text(facts.driver))
+    info.name = memory.text(text(facts.name))
+    info.vendor = memory.text("0x" + String(facts.vendor, radix: 16))
+    info.driver = memory.text(text(facts.driver))
     let details = text(facts.driver_info)
-    info.driver_version = stored(details.isEmpty ? version(facts.driver_version) : details)
+    info.driver_version = memory.text(details.isEmpty ? version(facts.driver_version) : details)
     info.uuid = facts.uuid
     info.groups = BP_GROUP_BASE | BP_GROUP_QUEUES | BP_GROUP_TUNING
     info.n_queues = 4
     info.timestamp_hz = facts.timestamp_period > 0 ? UInt64(1e9 / Double(facts.timestamp_period)) : 0
     info.caps_epoch = 1
-    let types = plan.records(facts)
-    info.memory_types = bp_array(ptr: UnsafeRawPointer(memory.copy(types)), count: UInt32(types.count), stride: UInt32(MemoryLayout<bp_memory_type>.stride))
-    let properties = [("subgroup_size", Int64(facts.subgroup_size)), ("local_memory", Int64(facts.shared_bytes))].map { name, value in
-      var record = bp_attr()
-      record.h = head(bp_attr.self, BP_ST_ATTR)
-      (record.name, record.kind, record.i) = (identifier(name), BP_ATTR_I64, value)
-      return record
-    }
-    info.props = bp_array(ptr: UnsafeRawPointer(memory.copy(properties)), count: UInt32(properties.count), stride: UInt32(MemoryLayout<bp_attr>.stride))
+    info.memory_types = memory.list(plan.records(facts))
+    info.props = memory.list([memory.attribute("subgroup_size", Int(facts.subgroup_size)), memory.attribute("local_memory", Int(facts.shared_bytes))])
     return info
   }
 

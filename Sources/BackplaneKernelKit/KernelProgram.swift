@@ -102,10 +102,8 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
     let first = Dictionary(graph.inputs.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     bindings = graph.inputs.map { Binding(tensor: Int($0), isWritten: written.contains($0), sameAs: nil) }
       + graph.outputs.map { Binding(tensor: Int($0), isWritten: written.contains($0), sameAs: first[$0]) }
-    placements = bp_array(ptr: UnsafeRawPointer(memory.copy(workspace.placements)), count: UInt32(workspace.placements.count),
-                          stride: UInt32(MemoryLayout<bp_placement>.stride))
-    let pairs = workspace.aliases.map { bp_alias(h: head(bp_alias.self, BP_ST_ALIAS), input: UInt32($0.input), output: UInt32($0.output)) }
-    aliases = bp_array(ptr: UnsafeRawPointer(memory.copy(pairs)), count: UInt32(pairs.count), stride: UInt32(MemoryLayout<bp_alias>.stride))
+    placements = memory.list(workspace.placements)
+    aliases = memory.list(workspace.aliases.map { bp_alias(h: head(bp_alias.self, BP_ST_ALIAS), input: UInt32($0.input), output: UInt32($0.output)) })
     super.init()
   }
 
