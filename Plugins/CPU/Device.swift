@@ -124,12 +124,10 @@ final class Device: PluginDevice, @unchecked Sendable {
   /// Memory of this processor is used in place; what a peer maps for the host can be imported.
   override func link(_ mem: UInt32, _ peer: UnsafePointer<bp_device_info>?, _ peerMemory: UInt32, _ out: UnsafeMutablePointer<bp_link>?) throws(PluginError) {
     guard mem == 0, let peer, let out else { throw .invalid("link: memory \(mem) or an argument is missing") }
-    let info = readRecord(peer, zero: bp_device_info())
-    let types = try info.memory_types.records(zero: bp_memory_type(), named: "memory types")
-    guard let type = types.first(where: { $0.index == peerMemory }) else { throw .invalid("link: the peer has no memory type \(peerMemory)") }
+    let type = try memoryType(peerMemory, of: peer)
     var link = bp_link()
     let visible = type.flags & BP_MEMORY_HOST_VISIBLE != 0
-    link.mode = visible && info.kind == BP_KIND_CPU ? BP_LINK_NATIVE : visible ? BP_LINK_IMPORT : BP_LINK_NONE
+    link.mode = visible && readRecord(peer, zero: bp_device_info()).kind == BP_KIND_CPU ? BP_LINK_NATIVE : visible ? BP_LINK_IMPORT : BP_LINK_NONE
     link.bytes_per_s = visible ? 12_000_000_000 : 0
     writeRecord(link, to: out)
   }

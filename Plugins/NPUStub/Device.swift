@@ -7,7 +7,7 @@ final class Device: PluginDevice, @unchecked Sendable {
   let chip: Chip
   let faults: Faults
   let uuid: SIMD2<UInt64>
-  private let thread = DeviceThread()
+  private let thread = SerialThread()
   private let memory = RecordMemory()
   private var description = bp_device_info()
   private var declares: [Kernel: bp_array] = [:]
@@ -35,14 +35,13 @@ final class Device: PluginDevice, @unchecked Sendable {
     describe()
   }
 
-  /// Ends the thread before the last reference goes, which may be the thread's own.
-  func close() { thread.join() }
+  override func close() { thread.join() }
 
   deinit { for pad in scratchpads { pad.deallocate() } }
 
   override func post(_ task: @escaping @Sendable @convention(c) (UnsafeMutableRawPointer?) -> Void, _ context: UnsafeMutableRawPointer?) -> bp_status {
-    thread.post(task, context)
-    return BP_OK
+    nonisolated(unsafe) let context = context
+    return thread.post { task(context) } ? BP_OK : BP_E_OOM_HOST
   }
 
   // MARK: What it is
@@ -105,9 +104,8 @@ final class Device: PluginDevice, @unchecked Sendable {
 
   /// DMA reaches what the host can map, by a copy.
   override func link(_ mem: UInt32, _ peer: UnsafePointer<bp_device_info>?, _ peerMemory: UInt32, _ out: UnsafeMutablePointer<bp_link>?) throws(PluginError) {
-    guard mem == 0, let peer, let out else { throw .invalid("link: memory \(mem) or an argument is missing") }
-    let types = try readRecord(peer, zero: bp_device_info()).memory_types.records(zero: bp_memory_type(), named: "memory types")
-    guard let type = types.first(where: { $0.index == peerMemory }) else { throw .invalid("link: the peer has no memory type \(peerMemory)") }
+    guard mem == 0, let out else { throw .invalid("link: memory \(mem) or an argument is missing") }
+    let type = try memoryType(peerMemory, of: peer)
     var link = bp_link()
     link.mode = type.flags & BP_MEMORY_HOST_VISIBLE != 0 ? BP_LINK_COPY : BP_LINK_NONE
     if link.mode == BP_LINK_COPY {

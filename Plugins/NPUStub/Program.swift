@@ -58,7 +58,7 @@ final class Program: PluginProgram, @unchecked Sendable {
 
   private static func waitAsARealCompilerWould(_ device: Device, _ request: bp_compile) throws(PluginError) {
     for _ in 0..<device.chip.compileMilliseconds {
-      if device.isCancelled(request.cancel) { throw PluginError(BP_E_CANCELLED, "program_create was cancelled") }
+      if device.host.isCancelled(request.cancel) { throw PluginError(BP_E_CANCELLED, "program_create was cancelled") }
       usleep(1000)
     }
   }
@@ -92,7 +92,7 @@ extension Program.Content {
     var lowering = Lowering(graph, device.chip)
     var bytes = [Int](repeating: 0, count: graph.tensors.count)
     for node in graph.nodes.indices {
-      if node % 64 == 0, device.isCancelled(request.cancel) { throw PluginError(BP_E_CANCELLED, "program_create was cancelled at node \(node)", node: node) }
+      if node % 64 == 0, device.host.isCancelled(request.cancel) { throw PluginError(BP_E_CANCELLED, "program_create was cancelled at node \(node)", node: node) }
       do throws(Refusal) {
         _ = try lowering.lower(node)
         if request.numerics == BP_NUMERICS_STRICT, lowering.emitter.commands.contains(where: { $0.operation == NPU_QUANTISE.rawValue || $0.operation == NPU_ROUND_F16.rawValue }) {
