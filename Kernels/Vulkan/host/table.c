@@ -7,6 +7,9 @@ alignas(4) static const unsigned char argmax_spv[] = {
 alignas(4) static const unsigned char attention_spv[] = {
 #embed "../attention.spv"
 };
+alignas(4) static const unsigned char attention_parts_spv[] = {
+#embed "../attention_parts.spv"
+};
 alignas(4) static const unsigned char attention_tile_spv[] = {
 #embed "../attention_tile.spv"
 };
@@ -141,7 +144,7 @@ static const unsigned char words_def[] = {
 #define MANIFEST(name) {#name ".json", name##_json, sizeof name##_json}
 #define SHARED(name) {"shared/" #name ".glsl", name##_glsl, sizeof name##_glsl}
 static const bp_vulkan_file files[] = {
-  SHADER(argmax), SHADER(attention), SHADER(attention_tile), SHADER(binary), SHADER(cast), SHADER(copy), SHADER(cumsum), SHADER(dot), SHADER(dynamic_quantize), SHADER(fill),
+  SHADER(argmax), SHADER(attention), SHADER(attention_parts), SHADER(attention_tile), SHADER(binary), SHADER(cast), SHADER(copy), SHADER(cumsum), SHADER(dot), SHADER(dynamic_quantize), SHADER(fill),
   SHADER(gather), SHADER(matmul), SHADER(matmul_integer), SHADER(matrix), SHADER(merge_attention), SHADER(norm), SHADER(pow), SHADER(quantize_linear),
   SHADER(reduce), SHADER(rope), SHADER(sample), SHADER(scatter), SHADER(select), SHADER(softmax), SHADER(tile), SHADER(topk), SHADER(unary),
   MANIFEST(unary), MANIFEST(binary), MANIFEST(move), MANIFEST(rows), MANIFEST(matmul), MANIFEST(attention), MANIFEST(quantize), MANIFEST(tile), MANIFEST(quirks),
