@@ -46,18 +46,25 @@ extension Device {
     (stamp.pointee.begin_ticks, stamp.pointee.end_ticks) = times
   }
 
-  /// The host's time beside the device's, from a submission that only takes the time.
+  /// The host's time beside the device's: read together where the driver can, else from a submission that only takes the time.
   func readClock() throws(PluginError) -> bp_clock {
     try checkLoss()
+    var clock = bp_clock()
+    clock.hz = facts.timestamp_period > 0 ? UInt64(1e9 / Double(facts.timestamp_period)) : 0
+    var read: (host: UInt64, ticks: UInt64, deviation: UInt64) = (0, 0, 0)
+    let begin = host.now
+    if facts.has(BP_VK_CALIBRATED), bp_vk_clocks(handle, &read.host, &read.ticks, &read.deviation) >= 0, begin...max(begin, host.now) ~= read.host {
+      (clock.host_ns, clock.device_ticks, clock.max_deviation_ns) = (read.host, read.ticks, max(read.deviation, 1))
+      return clock
+    }
     let own = try OwnCommands(self, timed: true)
     try check(bp_vk_end(handle, &own.commands), "vkEndCommandBuffer")
     let before = host.now
     try check(bp_vk_run(handle, &own.commands, .max), "vkQueueSubmit")
     let after = host.now
-    var ticks: [UInt64] = [0, 0], clock = bp_clock()
+    var ticks: [UInt64] = [0, 0]
     try check(bp_vk_times(handle, &own.commands, &ticks), "vkGetQueryPoolResults")
     (clock.host_ns, clock.device_ticks, clock.max_deviation_ns) = (before + (after - before) / 2, ticks[0], (after - before) / 2 + 1)
-    clock.hz = facts.timestamp_period > 0 ? UInt64(1e9 / Double(facts.timestamp_period)) : 0
     return clock
   }
 }
