@@ -44,7 +44,7 @@ final class Device: KernelDevice, @unchecked Sendable {
   }
 
   private static func traits(_ api: OpenCL, _ id: cl_device_id, isCPU: Bool) -> DeviceTraits {
-    var features: Set<String> = []
+    var features: Set<String> = ["binaries"]  // compiled kernels are to be had, and worth keeping
     for word in api.text(id, BP_CL_DEVICE_EXTENSIONS).split(separator: " ") where word.hasPrefix("cl_khr_") { features.insert(String(word.dropFirst(7))) }
     let single = api.number(id, BP_CL_DEVICE_SINGLE_FP_CONFIG, UInt64.self)
     if single & UInt64(BP_CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0 { features.insert("correct_divide") }
