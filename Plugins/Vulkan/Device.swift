@@ -30,8 +30,8 @@ final class Device: KernelDevice, @unchecked Sendable {
     guard status >= 0, let opened else { throw failure(status, "vkCreateDevice") }
     handle = opened
     var traits = Device.traits(facts)
-    // Never tried on hardware by those who wrote it: only where the user asks for it.
-    if instance.host.setting("vulkan.cooperative_matrix") != "1" { traits.features.remove("cooperative_matrix") }
+    // Never tried on hardware by those who wrote the kernels: only where the user asks for it.
+    for feature in ["cooperative_matrix", "integer_dot"] where instance.host.setting("vulkan." + feature) != "1" { traits.features.remove(feature) }
     let identity = DriverIdentity(platform: "Vulkan", vendor: "0x" + String(facts.vendor, radix: 16), device: text(facts.name),
                                   driver: "\(text(facts.driver)) \(text(facts.driver_info))")
     do throws(PluginError) { try traits.configure(instance.library, identity, instance.host, prefix: "vulkan.") } catch {
