@@ -39,7 +39,8 @@ struct Arguments: Sendable {
     }
     let required = command.positionals.filter { !$0.hasPrefix("[") }.count
     if positionals.count < required { throw UsageError("\(command.name) needs \(command.positionals[positionals.count])") }
-    if positionals.count > command.positionals.count { throw UsageError("unexpected argument '\(positionals[command.positionals.count])'") }
+    // `[…]` at the end stands for as many as there are.
+    if positionals.count > command.positionals.count, command.positionals.last != "[…]" { throw UsageError("unexpected argument '\(positionals[command.positionals.count])'") }
   }
 
   /// Whether the command has such an option at all.

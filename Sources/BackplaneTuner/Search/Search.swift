@@ -96,11 +96,17 @@ public struct Search: Sendable {
     let told = Set(tried.map(\.configuration)), median = times[times.count / 2].microseconds
     let model = Surrogate(space, times + known.subtracting(told).map { ($0, median) }.sorted { "\($0.0)" < "\($1.0)" })
     let near = times.prefix(2).flatMap { space.neighbours(of: $0.configuration) }.filter { !known.contains($0) }
-    let scored = (isPolishing && !near.isEmpty ? near : near + untried.lazy.filter { !known.contains($0) }.prefix(Search.considered)).map { candidate in
-      let guess = model.predict(candidate)
-      return (isPolishing ? guess.mean : guess.mean - guess.deviation, candidate)
+    let candidates = isPolishing && !near.isEmpty ? near : near + untried.lazy.filter { !known.contains($0) }.prefix(Search.considered)
+    let guesses = candidates.map { (mean: model.mean($0), configuration: $0) }.sorted { $0.mean < $1.mean }
+    if isPolishing { return guesses.first?.configuration }
+    var best: (score: Double, configuration: Configuration)?
+    // A deviation is 1 at most: behind the best by more than that none can be ahead of it.
+    for guess in guesses {
+      if let best, guess.mean - 1 >= best.score { break }
+      let score = guess.mean - model.deviation(guess.configuration)
+      if score < best?.score ?? .infinity { best = (score, guess.configuration) }
     }
-    return scored.min { $0.0 < $1.0 }?.1
+    return best?.configuration
   }
 
   /// `count` of the candidates that have values of parameters which those before them have not, as far as there are any.

@@ -10,7 +10,7 @@ struct Surrogate {
   private let space: TuningSpace
   private let names: [String]
   private var points: [[Double]] = []
-  private var mean = 0.0, spread = 1.0, length = 1.0
+  private var length = 1.0
   /// Cholesky factor of the covariance, row after row, and the weights of the points.
   private var factor: [[Double]] = [], weights: [Double] = []
 
@@ -27,8 +27,8 @@ struct Surrogate {
     guard !used.isEmpty else { return }
     points = used.map { place($0.configuration) }
     let logs = used.map { log($0.microseconds) }
-    mean = logs.reduce(0, +) / Double(logs.count)
-    spread = max((logs.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(logs.count)).squareRoot(), 1e-9)
+    let mean = logs.reduce(0, +) / Double(logs.count)
+    let spread = max((logs.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(logs.count)).squareRoot(), 1e-9)
     let values = logs.map { ($0 - mean) / spread }
     var best = -Double.infinity
     for length in Surrogate.lengths {
@@ -39,12 +39,17 @@ struct Surrogate {
     }
   }
 
-  /// Standard units of the logarithm of the time: the guess, and its standard deviation.
-  func predict(_ configuration: Configuration) -> (mean: Double, deviation: Double) {
-    guard !points.isEmpty else { return (0, 1) }
-    let here = place(configuration), row = points.map { Surrogate.kernel(here, $0, length) }
-    let known = Surrogate.solve(factor, row).reduce(0) { $0 + $1 * $1 }
-    return (zip(row, weights).reduce(0) { $0 + $1.0 * $1.1 }, max(1 - known, 0).squareRoot())
+  /// The guess at the logarithm of a time, in units of the spread of those measured, from their mean.
+  func mean(_ configuration: Configuration) -> Double { zip(row(configuration), weights).reduce(0) { $0 + $1.0 * $1.1 } }
+
+  /// Of the guess, in the same units: 1 where nothing near was measured.
+  func deviation(_ configuration: Configuration) -> Double {
+    max(1 - Surrogate.solve(factor, row(configuration)).reduce(0) { $0 + $1 * $1 }, 0).squareRoot()
+  }
+
+  private func row(_ configuration: Configuration) -> [Double] {
+    let here = place(configuration)
+    return points.map { Surrogate.kernel(here, $0, length) }
   }
 
   /// A coordinate each variant, then one each parameter: its value's place among the legal ones, 0 … 1; in the middle where the variant lacks it.

@@ -6,7 +6,7 @@ import Foundation
 
 let tuneCommand = Command(
   name: "tune", summary: "Find the fastest variants and parameters for this machine, each proved right before it is timed",
-  positionals: ["[report|explain|lock|export|import|merge|diff|record|replay]", "[…]", "[…]"],
+  positionals: ["[report|explain|lock|export|import|merge|diff|record|replay]", "[…]"],
   options: [
     SharedOptions.device, Option("op", "NAME", "tune this operator: its cases of a language model, or those of --case; may be given again"),
     Option("case", "CASE", "tune this case, written as `conform --list` prints them; may be given again"),
