@@ -16,7 +16,9 @@ struct Surrogate {
 
   private static let lengths = [0.3, 0.5, 0.8, 1.2, 2.0]
   /// Variance that is noise: times repeat within some percent.
-  private static let noise = 0.02
+  private static let noise = 0.01
+  /// To the fastest: what is slower counts as this.
+  private static let slowest = 2.5
   /// More say nothing more, and take time.
   private static let mostPoints = 160
 
@@ -26,7 +28,9 @@ struct Surrogate {
     let used = measured.prefix(Surrogate.mostPoints)
     guard !used.isEmpty else { return }
     points = used.map { place($0.configuration) }
-    let logs = used.map { log($0.microseconds) }
+    // How slow the slow ones are says nothing of which is fastest, and would drown the differences that do.
+    let most = Surrogate.slowest * (used.map(\.microseconds).min() ?? 0)
+    let logs = used.map { log(min($0.microseconds, most)) }
     let mean = logs.reduce(0, +) / Double(logs.count)
     let spread = max((logs.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(logs.count)).squareRoot(), 1e-9)
     let values = logs.map { ($0 - mean) / spread }
