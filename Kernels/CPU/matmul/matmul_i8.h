@@ -3,12 +3,13 @@
 //
 // a, b, y   as matmul_scalar; leading dimensions broadcast. k is whole blocks.
 // Sums      whole numbers over the elements that share a scale, exact; float beyond.
-// Few rows  (up to 2 or 4) take the weights as they are stored, more rows panels of 2 LANES columns that are unpacked once, against strips.
+// Few rows  (up to 2, 4 or 8) take the weights as they are stored, more rows panels of 2 LANES columns that are unpacked once, against strips.
 // Scratch   a as i8_rows.h has it, what undoes its powers of 2; a panel a worker.
 // Phases    round a; then blocks of output columns.
 // Declared  act_block 32.
 #include "i8_products.h"
 #include "finish.h"
+#include "i8_parameters.h"
 
 typedef struct i8_cut {
   int code, dots;
@@ -19,14 +20,14 @@ typedef struct i8_cut {
 
 static i8_cut i8_cut_of(const bp_cpu_call *c, const bp_matmul *p) {
   i8_cut t = {.code = i8_code_of(p->b[0].dtype), .shares = 1};
-  t.dots = p->m <= i8_dot_most(t.code);
+  t.dots = p->m <= i8_dot_most(t.code) && p->m <= i8_choice(c, I8_FEW_ROWS);
   t.columns = p->sources == 2 || t.dots ? LANES : I8_PANEL;
   t.blocks = (p->n + t.columns - 1) / t.columns;
   t.groups = i8_groups(p->k);
   t.strips = (p->m + I8_STRIP - 1) / I8_STRIP;
   t.row_bytes = t.groups * (t.dots ? i8_dot_bytes(t.code) : i8_strip_bytes(t.code, I8_STRIP));
   t.batch_bytes = t.row_bytes * (t.dots ? p->m : t.strips);
-  int64_t wanted = 4 * (int64_t)c->workers, have = t.blocks * p->batches;
+  int64_t wanted = i8_choice(c, I8_ITEMS) * (int64_t)c->workers, have = t.blocks * p->batches;
   if (!t.dots && have && have < wanted) t.shares = (wanted + have - 1) / have;
   if (t.shares > (t.strips + 1) / 2) t.shares = t.strips > 1 ? (t.strips + 1) / 2 : 1;
   // One size for both ways, growing with every extent: bounds must hold what the actual extents need.
@@ -86,7 +87,7 @@ static void i8_round(const bp_cpu_call *c, const bp_matmul *p, const i8_cut *t, 
 
 static void i8_run_dots(const bp_matmul *p, const bp_matmul_batch *at, const i8_cut *t, int64_t n, int64_t count, const char *a, const float *factors, int plain) {
   float sums[2][I8_DOT_MOST][LANES];
-  int64_t columns = p->m <= 2 ? 4 : 2;
+  int64_t columns = p->m <= 2 ? 4 : 2; // as dots_… have them; those of 5 and 7 rows read one more
   for (uint32_t s = 0; s < p->sources; s++)
     for (int64_t i = 0; i < count; i += columns) {
       const uint8_t *w[4];
@@ -154,5 +155,5 @@ static void gated_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint
 
 // The kernels of one instruction set: matmul_i8_<isa> and matmul_gated_i8_<isa>.
 #define I8_KERNELS(isa, bits)                                                                                                          \
-  const bp_cpu_kernel bp_cpu_matmul_i8_##isa = {"matmul", "matmul_i8_" #isa, bits, I8_UNIT, 0, 0, matmul_supports, matmul_plan, matmul_run};   \
-  const bp_cpu_kernel bp_cpu_matmul_gated_i8_##isa = {"matmul_gated", "matmul_gated_i8_" #isa, bits, I8_UNIT, 0, 0, gated_supports, gated_plan, gated_run};
+  const bp_cpu_kernel bp_cpu_matmul_i8_##isa = {"matmul", "matmul_i8_" #isa, bits, I8_UNIT, 0, 0, matmul_supports, matmul_plan, matmul_run, i8_parameters, I8_PARAMETERS};   \
+  const bp_cpu_kernel bp_cpu_matmul_gated_i8_##isa = {"matmul_gated", "matmul_gated_i8_" #isa, bits, I8_UNIT, 0, 0, gated_supports, gated_plan, gated_run, i8_parameters, I8_PARAMETERS};
