@@ -63,7 +63,9 @@ final class Instance: Sendable {
       host.deallocate()
       throw .invalid("cpu.isa is \"\(name)\"; valid are \(isaNames.joined(separator: ", "))")
     }
-    guard wanted == 0xffff_ffff || wanted & ~present & ~UInt32(BP_CPU_AVXVNNI) == 0 else {
+    // Processors with AVX-512 VNNI may lack the narrower instructions.
+    let needed = wanted & UInt32(BP_CPU_AVX512VNNI) == 0 ? wanted : wanted & ~UInt32(BP_CPU_AVXVNNI)
+    guard wanted == 0xffff_ffff || needed & ~present == 0 else {
       host.deallocate()
       throw PluginError(BP_E_UNSUPPORTED, "cpu.isa is \"\(name)\", but this processor has \(isaText(present))", reason: BP_REASON_ISA)
     }
@@ -72,7 +74,7 @@ final class Instance: Sendable {
   deinit { host.deallocate() }
 }
 
-let isaNames = ["auto", "scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "dotprod", "i8mm"]
+let isaNames = ["auto", "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "dotprod", "i8mm"]
 
 /// The instruction sets behind bits, for people: `avx2 avx512 avx512vnni`.
 func isaText(_ bits: UInt32) -> String {

@@ -15,7 +15,7 @@ I8_FN void i8_transpose(const vi *rows, char *to, int64_t to_row) { v_transpose(
 I8_FN vi i8_set(int32_t x) { return _mm512_set1_epi32(x); }
 I8_FN vf i8_float(vi x) { return _mm512_cvtepi32_ps(x); }
 I8_FN int i8_is_paired(int code) { return code == I8_Q4_K || code == I8_Q5_K; }
-I8_FN int i8_dot_most(int code) { (void)code; return I8_DOT_MOST; } // beyond, a panel is faster
+I8_FN int i8_dot_most(int code) { return i8_is_split(code) ? I8_DOT_MOST : 4; } // beyond, a panel is faster
 I8_FN int i8_zero_of(int code) { return i8_offset(code); }
 // Sums of four products each: begun with a correction, continued by registers of weights and activations, ended.
 I8_FN int i8_most_steps(int code) { (void)code; return 8; }

@@ -5,6 +5,7 @@
 
 enum {
   I8_AHEAD = 12288,                        // bytes that weights are fetched ahead, see dot.h
+  I8_DOT_CACHE = 24 << 10,                 // bytes of rounded rows that dots of several columns share
   I8_WIDTH = 4 * LANES,                    // bytes of a register
   I8_PANEL = 2 * LANES,                    // columns of a panel
 };
@@ -44,12 +45,12 @@ I8_FN void i8_dot_step(int code, int columns, int rows, const uint8_t *const *b,
       for (int c = 0; c < columns; c++) acc[c][m] = i8_add_minima(code, &f[c], (const float *)(a + m * row_bytes + I8_GROUP), acc[c][m]);
 }
 
-// sums[c][m] = row m of a times column c, for `columns` (4 or 2) columns; k is whole blocks.
-I8_FN void i8_dots(int code, int columns, int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, float sums[4][I8_DOT_MOST]) {
+// sums[c][m] += row m of a times column c, for `columns` (4 or 2) columns; k is whole blocks. The lanes of a sum belong together.
+I8_FN void i8_dots(int code, int columns, int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, vf sums[][I8_DOT_MOST]) {
   const int step = i8_step(code), bytes = i8_step_bytes(code), together = columns < I8_TOGETHER ? columns : I8_TOGETHER;
   vf acc[4][I8_DOT_MOST];
   for (int c = 0; c < columns; c++)
-    for (int m = 0; m < rows; m++) acc[c][m] = v_zero();
+    for (int m = 0; m < rows; m++) acc[c][m] = sums[c][m];
   int64_t at = 0, i = 0;
   for (; at + step <= k; at += step, i += bytes, a += step / I8_GROUP * i8_dot_bytes(code)) {
     const uint8_t *b[4];
@@ -67,14 +68,13 @@ I8_FN void i8_dots(int code, int columns, int rows, const uint8_t *const w[4], c
       memcpy(rest, w[c] + i, (size_t)((k - at) / I8_UNIT * i8_block_bytes(code)));
       i8_dot_step(code, 1, rows, &b, a, row_bytes, acc + c);
     }
-  if (rows == 1 && columns == 4) {
-    float four[4];
-    v_store_sums(four, acc[0][0], acc[1][0], acc[2][0], acc[3][0]);
-    for (int c = 0; c < 4; c++) sums[c][0] = four[c];
-    return;
-  }
   for (int c = 0; c < columns; c++)
-    for (int m = 0; m < rows; m++) sums[c][m] = v_sum(acc[c][m]);
+    for (int m = 0; m < rows; m++) sums[c][m] = acc[c][m];
+}
+// Elements along k whose rounded rows stay in the first cache while columns go by.
+static inline int64_t i8_dot_span(int code, int64_t rows) {
+  int64_t span = I8_DOT_CACHE / (rows * i8_dot_bytes(code)) * I8_GROUP / 256 * 256;
+  return span < 256 ? 256 : span;
 }
 
 // The panel of LANES columns, `count` of which exist: [group][I8_WORD elements][I8_PANEL] numbers and, for each part that shares a scale,
@@ -170,7 +170,7 @@ I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel
 
 // One function a format, so that each is compiled by itself.
 #define I8_FUNCTIONS(code)                                                                                                             \
-  static void dots_##code(int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, float sums[4][I8_DOT_MOST]) { \
+  static void dots_##code(int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, vf sums[][I8_DOT_MOST]) { \
     switch (rows) {                                                                                                                    \
     case 1: i8_dots(code, 4, 1, w, a, row_bytes, k, sums); return;                                                                     \
     case 2: i8_dots(code, 4, 2, w, a, row_bytes, k, sums); return;                                                                     \
@@ -190,7 +190,7 @@ I8_EACH(I8_FUNCTIONS)
 #undef I8_FUNCTIONS
 
 typedef struct i8_functions {
-  void (*dots)(int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, float sums[4][I8_DOT_MOST]);
+  void (*dots)(int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, vf sums[][I8_DOT_MOST]);
   void (*pack)(const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, char *to);
   void (*tile)(int64_t rows, const char *strip, const char *panel, int64_t k, float *to);
 } i8_functions;

@@ -85,18 +85,29 @@ static void i8_round(const bp_cpu_call *c, const bp_matmul *p, const i8_cut *t, 
   }
 }
 
-static void i8_run_dots(const bp_matmul *p, const bp_matmul_batch *at, const i8_cut *t, int64_t n, int64_t count, const char *a, const float *factors, int plain) {
-  float sums[2][I8_DOT_MOST][LANES];
-  int64_t columns = p->m <= 2 ? 4 : 2; // as dots_… have them; those of 5 and 7 rows read one more
-  for (uint32_t s = 0; s < p->sources; s++)
+// Columns n … n + count (LANES at most) of source s, for the rows from `a` on.
+static void i8_dot_columns(const bp_matmul *p, const bp_matmul_batch *at, const i8_cut *t, uint32_t s, int64_t n, int64_t count, const char *a, vf sums[LANES + 3][I8_DOT_MOST]) {
+  const int64_t columns = p->m <= 2 ? 4 : 2, span = i8_dot_span(t->code, p->m); // as dots_… have them; those of 5 and 7 rows read one more
+  memset(sums, 0, sizeof(vf) * (LANES + 3) * I8_DOT_MOST);
+  for (int64_t x = 0; x < p->k; x += span)
     for (int64_t i = 0; i < count; i += columns) {
       const uint8_t *w[4];
-      float some[4][I8_DOT_MOST];
-      for (int64_t j = 0; j < columns; j++) w[j] = (const uint8_t *)at->b[s] + (n + (i + j < count ? i + j : i)) * p->b_row[s];
-      i8_table[t->code].dots((int)p->m, w, a, t->row_bytes, p->k, some);
       for (int64_t j = 0; j < columns; j++)
-        for (int64_t m = 0; m < p->m; m++) sums[s][m][i + j] = some[j][m] * factors[m];
+        w[j] = (const uint8_t *)at->b[s] + (n + (i + j < count ? i + j : i)) * p->b_row[s] + x / i8_step(t->code) * i8_step_bytes(t->code);
+      i8_table[t->code].dots((int)p->m, w, a + x / I8_GROUP * i8_dot_bytes(t->code), t->row_bytes, p->k - x < span ? p->k - x : span, sums + i);
     }
+}
+
+static void i8_run_dots(const bp_matmul *p, const bp_matmul_batch *at, const i8_cut *t, int64_t n, int64_t count, const char *a, const float *factors, int plain) {
+  vf wide[LANES + 3][I8_DOT_MOST];
+  float sums[2][I8_DOT_MOST][LANES];
+  for (uint32_t s = 0; s < p->sources; s++) {
+    i8_dot_columns(p, at, t, s, n, count, a, wide);
+    for (int64_t m = 0; m < p->m; m++) {
+      for (int64_t i = 0; i < LANES; i += 4) v_store_sums(&sums[s][m][i], wide[i][m], wide[i + 1][m], wide[i + 2][m], wide[i + 3][m]);
+      v_store(sums[s][m], v_mul(v_load(sums[s][m]), v_set(factors[m])));
+    }
+  }
   for (int64_t m = 0; m < p->m; m++) finish(p, at, plain, m, n, count, v_load(sums[0][m]), v_load(sums[p->sources - 1][m]));
 }
 
