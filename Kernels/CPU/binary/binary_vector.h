@@ -6,17 +6,16 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum { CHUNK = 256 }; // elements of f16 and bf16 widened at a time
-typedef struct formats { bp_id y, a, b; } formats;
 
-INLINE void pair_run(char *const *p, const int64_t *step, uint64_t n, vf (*f)(vf, vf), const formats *k) {
-  if (k->y != BP_FORMAT_F32 || k->a != BP_FORMAT_F32 || k->b != BP_FORMAT_F32) {
+INLINE void pair_run(char *const *p, const int64_t *step, uint64_t n, vf (*f)(vf, vf), const bp_id *format) {
+  if (*format != BP_FORMAT_F32) {
     float first[CHUNK], second[CHUNK];
     for (int64_t i = 0; i < (int64_t)n; i += CHUNK) {
       int64_t count = (int64_t)n - i < CHUNK ? (int64_t)n - i : CHUNK;
-      vf_widen(k->a, p[1] + i * step[1], step[1], first, count);
-      vf_widen(k->b, p[2] + i * step[2], step[2], second, count);
+      vf_widen(*format, p[1] + i * step[1], step[1], first, count);
+      vf_widen(*format, p[2] + i * step[2], step[2], second, count);
       for (int64_t x = 0; x < count; x += LANES) vf_store(first + x, f(vf_load(first + x), vf_load(second + x)));
-      vf_round(k->y, first, p[0] + i * step[0], step[0], count);
+      vf_round(*format, first, p[0] + i * step[0], step[0], count);
     }
     return;
   }
@@ -41,13 +40,13 @@ static void pair(const bp_cpu_call *c, uint64_t begin, uint64_t end, bp_run_fn r
   bp_walk_add(&w, &c->in[0]);
   bp_walk_add(&w, &c->in[1]);
   bp_walk_merge(&w);
-  formats k = {c->out[0].dtype, c->in[0].dtype, c->in[1].dtype};
-  bp_walk_run(&w, begin, end, run, &k);
+  bp_walk_run(&w, begin, end, run, &c->out[0].dtype);
 }
 
 static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
-  for (uint32_t i = 0; i < 2; i++) if (!bp_wants_float(&c->in[i], i, why)) return 0;
-  return bp_wants_float(&c->out[0], 2, why);
+  if (!bp_wants_float(&c->in[0], 0, why)) return 0;
+  if (c->in[1].dtype != c->in[0].dtype) return bp_refuse(why, BP_REASON_DTYPE, 1, 0, 0);
+  return c->out[0].dtype == c->in[0].dtype ? 1 : bp_refuse(why, BP_REASON_DTYPE, 2, 0, 0);
 }
 static void plan(const bp_cpu_call *c, bp_cpu_plan *p) { bp_plan_items(p, bp_elements(&c->out[0]), 32768); }
 static void gate_plan(const bp_cpu_call *c, bp_cpu_plan *p) { bp_plan_items(p, bp_elements(&c->out[0]), 8192); }

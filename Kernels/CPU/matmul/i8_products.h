@@ -77,11 +77,11 @@ static inline int64_t i8_dot_span(int code, int64_t rows) {
   return span < 256 ? 256 : span;
 }
 
-// The panel of LANES columns, `count` of which exist: [group][I8_WORD elements][I8_PANEL] numbers and, for each part that shares a scale,
+// One half, LANES columns (`count` of which exist), of a panel: [group][I8_WORD elements][I8_PANEL] numbers and, for each part that shares a scale,
 // [group][part][I8_PANEL] scales, minima behind them. A worker writes it, then multiplies strips with it.
 static inline int64_t i8_panel_bytes(int code) { return I8_PANEL * (I8_GROUP + (i8_has_minimum(code) ? 8 : 4) * (I8_GROUP / i8_sub(code))); }
 
-I8_FN void i8_pack(int code, const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, char *to) {
+I8_FN void i8_pack(int code, const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, int64_t half, char *to) {
   const int parts = I8_GROUP / i8_sub(code), step = i8_step(code), groups = step / I8_GROUP;
   vi codes[2][I8_REGISTERS][LANES];
   for (int64_t at = 0; at < k; at += step, b += i8_step_bytes(code), to += groups * i8_panel_bytes(code)) {
@@ -99,7 +99,7 @@ I8_FN void i8_pack(int code, const uint8_t *b, int64_t column_bytes, int64_t cou
         vi q[I8_REGISTERS];
         i8_codes(code, from, part, q);
         for (int r = 0; r < I8_REGISTERS; r++) codes[part][r][n] = q[r];
-        float *out = (float *)(to + part * i8_panel_bytes(code) + I8_PANEL * I8_GROUP) + n;
+        float *out = (float *)(to + part * i8_panel_bytes(code) + I8_PANEL * I8_GROUP) + LANES * half + n;
         for (int p = 0; p < parts; p++) out[p * I8_PANEL] = scales[part * parts + p];
         if (i8_has_minimum(code))
           for (int p = 0; p < parts; p++) out[(parts + p) * I8_PANEL] = scales[16 + part * parts + p];
@@ -107,7 +107,7 @@ I8_FN void i8_pack(int code, const uint8_t *b, int64_t column_bytes, int64_t cou
     }
     for (int part = 0; part < groups; part++)
       for (int r = 0; r < I8_REGISTERS; r++)
-        i8_transpose(codes[part][r], to + part * i8_panel_bytes(code) + 4 * r * LANES * I8_PANEL, I8_PANEL);
+        i8_transpose(codes[part][r], to + part * i8_panel_bytes(code) + 4 * r * LANES * I8_PANEL + I8_WORD * LANES * half, I8_PANEL);
   }
 }
 
@@ -180,7 +180,9 @@ I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel
     default: if (i8_dot_most(code) > 4) i8_dots(code, 2, 8, w, a, row_bytes, k, sums);                                                 \
     }                                                                                                                                  \
   }                                                                                                                                    \
-  static void pack_##code(const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, char *to) { i8_pack(code, b, column_bytes, count, k, to); } \
+  static void pack_##code(const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, int64_t half, char *to) {                  \
+    i8_pack(code, b, column_bytes, count, k, half, to);                                                                                \
+  }                                                                                                                                    \
   static void tile_##code(int64_t rows, const char *strip, const char *panel, int64_t k, float *to) {                                  \
     if (rows <= I8_STRIP / 2) i8_tile_rows(code, I8_STRIP / 2, strip, panel, k, to);                                                   \
     else if (I8_STRIP > 4 && rows <= 4) i8_tile_rows(code, 4, strip, panel, k, to);                                                    \
@@ -191,7 +193,7 @@ I8_EACH(I8_FUNCTIONS)
 
 typedef struct i8_functions {
   void (*dots)(int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, vf sums[][I8_DOT_MOST]);
-  void (*pack)(const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, char *to);
+  void (*pack)(const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, int64_t half, char *to);
   void (*tile)(int64_t rows, const char *strip, const char *panel, int64_t k, float *to);
 } i8_functions;
 static const i8_functions i8_table[I8_CODES] = {

@@ -117,7 +117,7 @@ static void i8_run_tiles(const bp_matmul *p, const bp_matmul_batch *at, const i8
   for (int64_t h = 0; h < 2; h++) {
     uint32_t s = p->sources == 2 ? (uint32_t)h : 0;
     int64_t from = p->sources == 2 ? 0 : LANES * h;
-    if (count > from) i8_table[t->code].pack((const uint8_t *)at->b[s] + (n + from) * p->b_row[s], p->b_row[s], count - from < LANES ? count - from : LANES, p->k, panel + 4 * LANES * h);
+    if (count > from) i8_table[t->code].pack((const uint8_t *)at->b[s] + (n + from) * p->b_row[s], p->b_row[s], count - from < LANES ? count - from : LANES, p->k, h, panel);
   }
   for (int64_t i = first; i < last; i++) {
     int64_t top = i8_strip_row(p, t, i), rows = i8_strip_row(p, t, i + 1) - top;

@@ -3,20 +3,20 @@
 #include "../shared/activations_vector.h"
 #pragma clang attribute push(__attribute__((target(VECTOR_TARGET))), apply_to = function)
 
-typedef struct parameters { vf a, b; bp_id to, from; } parameters; // formats of y and x
+typedef struct parameters { vf a, b; bp_id format; } parameters; // of x and y
 
 enum { CHUNK = 256 }; // elements of f16 and bf16 widened at a time
 
 // Applies f to n floats; always inlined, so that f is too.
 #define INLINE static inline __attribute__((always_inline))
 INLINE void map_run(char *const *p, const int64_t *step, uint64_t n, vf (*f)(vf, const parameters *), const parameters *k) {
-  if (k->to != BP_FORMAT_F32 || k->from != BP_FORMAT_F32) {
+  if (k->format != BP_FORMAT_F32) {
     float some[CHUNK];
     for (int64_t i = 0; i < (int64_t)n; i += CHUNK) {
       int64_t count = (int64_t)n - i < CHUNK ? (int64_t)n - i : CHUNK;
-      vf_widen(k->from, p[1] + i * step[1], step[1], some, count);
+      vf_widen(k->format, p[1] + i * step[1], step[1], some, count);
       for (int64_t x = 0; x < count; x += LANES) vf_store(some + x, f(vf_load(some + x), k));
-      vf_round(k->to, some, p[0] + i * step[0], step[0], count);
+      vf_round(k->format, some, p[0] + i * step[0], step[0], count);
     }
     return;
   }
@@ -32,7 +32,7 @@ INLINE void map_run(char *const *p, const int64_t *step, uint64_t n, vf (*f)(vf,
   if (i < n) vf_store_some(y + i, f(vf_load_some(x + i, (int64_t)(n - i)), k), (int64_t)(n - i));
 }
 static void map(const bp_cpu_call *c, uint64_t begin, uint64_t end, bp_run_fn run, float a, float b) {
-  parameters k = {vf_of(a), vf_of(b), c->out[0].dtype, c->in[0].dtype};
+  parameters k = {vf_of(a), vf_of(b), c->in[0].dtype};
   bp_walk w = bp_walk_over(c->out[0].extent, c->out[0].rank);
   bp_walk_add(&w, &c->out[0]);
   bp_walk_add(&w, &c->in[0]);
@@ -41,7 +41,8 @@ static void map(const bp_cpu_call *c, uint64_t begin, uint64_t end, bp_run_fn ru
 }
 
 static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
-  return bp_wants_float(&c->in[0], 0, why) && bp_wants_float(&c->out[0], 1, why);
+  if (!bp_wants_float(&c->in[0], 0, why)) return 0;
+  return c->out[0].dtype == c->in[0].dtype ? 1 : bp_refuse(why, BP_REASON_DTYPE, 1, 0, 0);
 }
 // An offset that f32 cannot hold would be rounded before it is added.
 static int scale_supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
