@@ -34,11 +34,7 @@ private final class FaultyLoader: @unchecked Sendable {
   }
 
   func device(_ settings: [String: String] = [:]) throws -> Device {
-    var options = Runtime.Options()
-    options.pluginPaths = [buildFolder + "/libBackplaneVulkan.so"]
-    (options.searchesForPlugins, options.probe) = (false, .off)
-    (options.settings, options.environment, options.logLevel) = (settings.merging(["vulkan.library": path]) { a, _ in a }, [:], .error)
-    kept.append(Runtime(options))
+    kept.append(VulkanHost.runtime(settings.merging(["vulkan.library": path]) { a, _ in a }))
     return try kept.last!.device("vulkan")
   }
 }
@@ -48,7 +44,7 @@ private final class FaultyLoader: @unchecked Sendable {
   private static let loader = Result { try FaultyLoader() }
   private var loader: FaultyLoader { get throws { try FaultTests.loader.get() } }
   private let relu = "relu/x=f32.7/data=normal/mem=plain"
-  private func outcome(_ device: Device, _ id: String? = nil) -> CaseResult { InProcessExecutor(device).run(id ?? relu) }
+  private func outcome(_ device: Device) -> CaseResult { VulkanHost.outcome(relu, device) }
 
   /// No fault is injected: the device has not got that much.
   @Test func memoryBeyondTheHeapIsAnError() throws {
@@ -93,17 +89,6 @@ private final class FaultyLoader: @unchecked Sendable {
     try bytes.write(to: file)
     #expect(outcome(try loader.device(["cache.directory": cache])).outcome == .pass)
     #expect(try Data(contentsOf: file) != bytes)
-  }
-
-  /// By the processor's instructions or the driver's own steps: only the setting decides. What they round is declared.
-  @Test(arguments: ["matmul/a=f32.5x96/b=q8_0.17x96/data=normal/mem=plain", "matmul/a=f16.1x288/b=q4_0.33x288/activation=relu/data=cancel/mem=plain",
-                    "matmul/a=f32.2x64/b=q4_0.7x64/data=inf/mem=plain", "matmul/a=f32.2x64/b=q8_0.7x64/data=denormal/mem=plain"])
-  func productsOfFourBytesAreTakenWhereTheyAreAskedFor(_ id: String) throws {
-    let loader = try loader, strict = outcome(try loader.device(), id), device = try loader.device(["vulkan.integer_dot": "1"])
-    #expect(strict.outcome == .pass && !strict.declares.contains { $0.hasPrefix("act_block") }, "\(strict)")
-    guard device.info[property: "integer_dot"] != nil else { return }  // this device has no such products
-    let result = outcome(device, id)
-    #expect(result.outcome == .pass && result.declares.contains { $0.hasPrefix("act_block") }, "\(result)")
   }
 
   /// With VK_EXT_calibrated_timestamps both clocks are read at once; without, a submission takes the time.
