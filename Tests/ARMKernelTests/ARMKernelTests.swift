@@ -73,6 +73,5 @@ import Testing
     for op in operators {
       for isa in ["dotprod", "i8mm"] { #expect(used["\(op)_i8_\(isa)"] ?? 0 > 3, "\(used)") }
     }
-    print(used)
   }
 }
