@@ -149,7 +149,9 @@ extension TuneVerbs {
     print(pad("% of the optimum, median [worst] of 30 seeds", 58) + budgets.map { padLeft("\($0)", 12) }.joined())
     for (k, recording) in recordings.enumerated() {
       print("\(recording.header.case) on \(recording.header.device): \(recording.order.count) configurations")
-      let others = recordings.enumerated().filter { $0.offset != k && $0.element.header.device == recording.header.device && $0.element.header.case.prefix { $0 != "/" } == recording.header.case.prefix { $0 != "/" } }.map(\.element)
+      // Other shapes of the same operator in the same formats.
+      func kind(_ recording: RecordedSpace) -> String { recording.header.device + ((try? CaseID(recording.header.case)).map { Problem($0).op + Problem($0).signature } ?? recording.header.case) }
+      let others = recordings.enumerated().filter { $0.offset != k && kind($0.element) == kind(recording) }.map(\.element)
       for (name, strategy, seeds) in [("random", Search.Strategy.random, []), ("local search", .local, []), ("full, no store", .full, []),
                                       ("full, store of other shapes", .full, Replay.portfolio(others, for: recording.space))] where name != "full, store of other shapes" || !others.isEmpty {
         let runs = (0..<30).map { Replay.shares(recording, strategy: strategy, seeds: seeds, budgets: budgets, randomSeed: UInt64($0)) }

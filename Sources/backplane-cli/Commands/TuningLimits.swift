@@ -5,7 +5,7 @@ import Foundation
 /// What a device could do at most, as far as it is known: of processors, and of drivers that compute on them, what this machine's limits are measured to be.
 final class TuningLimits {
   private let threads: Int
-  private lazy var machine = MachineLimits.measure(threads: threads)
+  private lazy var machine = MachineLimits.measure(ThreadPool(workers: threads))
 
   /// nil with effort `quick`, and beside other work: measuring takes some five seconds.
   init?(_ arguments: Arguments) {
