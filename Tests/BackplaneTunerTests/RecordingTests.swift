@@ -20,10 +20,10 @@ import _TestSupport
     }
   }
 
-  /// A few seeds; `backplane tune replay` runs thirty.
+  /// Eleven seeds; `backplane tune replay` runs thirty.
   @Test(arguments: RecordingTests.recordings.map(\.header.case)) func theSearchIsNearTheOptimumAfter32Trials(id: String) throws {
     for recording in RecordingTests.recordings where recording.header.case == id {
-      let shares = (0..<3).map { Replay.shares(recording, strategy: .full, budgets: [32], randomSeed: UInt64($0))[0] }
+      let shares = (0..<11).map { Replay.shares(recording, strategy: .full, budgets: [32], randomSeed: UInt64($0))[0] }
       #expect(Statistics.median(shares) > 0.85, "\(recording.header.case) on \(recording.header.device)")
     }
   }
