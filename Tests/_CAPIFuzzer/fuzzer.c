@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "capi_fuzzer.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -300,4 +301,24 @@ fuzz_result capi_fuzz(const fuzz_options *options) {
   }
   free(s);
   return result;
+}
+
+typedef struct { fuzz_options options; fuzz_result *result; } share;
+
+static void *work(void *given) {
+  share *s = given;
+  *s->result = capi_fuzz(&s->options);
+  return NULL;
+}
+
+void capi_fuzz_together(const fuzz_options *options, uint32_t threads, fuzz_result *results) {
+  pthread_t ids[64];
+  share shares[64];
+  if (threads > 64) threads = 64;
+  for (uint32_t i = 0; i < threads; i++) {
+    shares[i] = (share){*options, &results[i]};
+    shares[i].options.seed += i;
+    if (pthread_create(&ids[i], NULL, work, &shares[i])) abort();
+  }
+  for (uint32_t i = 0; i < threads; i++) pthread_join(ids[i], NULL);
 }
