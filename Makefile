@@ -11,14 +11,13 @@ FLAGS = -c $(CONFIG)
 TESTFLAGS = --disable-xctest
 PYTHON ?= python3
 PREFIX ?= /usr/local
-SEQUENCES ?= 1000000
 SEED ?= 1
 MODEL = build/models/gemma-3-270m-q4_k_m.gguf
 
 # The plugins of this package: what is built, and what goes into a bundle.
 PLUGINS = BackplaneCPU BackplaneOpenCL BackplaneNPUStub BackplaneVulkan
 
-.PHONY: help deps build demo test onnx-vectors install uninstall bundle fuzz sanitize generate check-generated format bench model clean
+.PHONY: help deps build demo test onnx-vectors install uninstall bundle fuzz tsan sanitize generate check-generated format docs bench model clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -53,7 +52,10 @@ bundle: build ## an archive of tool, plugins and the libraries they need, for ma
 	@CONFIG=$(CONFIG) PLUGINS="$(PLUGINS)" bash .ci/bundle
 
 fuzz: deps ## a million random sequences of calls of the C interface under AddressSanitizer (SEQUENCES, SEED)
-	@SWIFT="$(SWIFT)" SEQUENCES=$(SEQUENCES) SEED=$(SEED) bash .ci/fuzz
+	@SWIFT="$(SWIFT)" SEQUENCES=$(or $(SEQUENCES),1000000) SEED=$(SEED) bash .ci/fuzz address
+
+tsan: deps ## the same in eight threads on one runtime under ThreadSanitizer, 5000 a thread
+	@SWIFT="$(SWIFT)" SEQUENCES=$(or $(SEQUENCES),5000) SEED=$(SEED) bash .ci/fuzz thread
 
 sanitize: deps ## the core tests under AddressSanitizer and ThreadSanitizer
 	@SWIFT="$(SWIFT)" bash .ci/sanitize
@@ -66,6 +68,9 @@ check-generated: ## fail when a generated file is stale
 
 format: ## format the Swift sources
 	@$(SWIFT) format --in-place --recursive Sources Plugins Tests Package.swift
+
+docs: ## render the Swift modules' documentation into build/docs (docc of the toolchain)
+	@SWIFT="$(SWIFT)" bash .ci/docs
 
 bench: build model ## measure the model's prompt and decode speed on this machine
 	@$(BIN)/backplane bench $(MODEL)

@@ -7,7 +7,9 @@ public struct ReferenceInterpreter: Sendable {
 
   /// Whether the oracle knows the operator.
   public static func knows(_ op: String) -> Bool {
-    Operators.all[op] != nil || OperatorSpec.named(op).map { spec in spec.isFused && spec.composition.allSatisfy { knows($0.op) } } ?? false
+    Operators.all[op] != nil || OperatorSpec.named(op).map { spec in
+      spec.functions?.reference != nil || spec.isFused && spec.composition.allSatisfy { knows($0.op) }
+    } ?? false
   }
 
   /// Evaluates one node on given inputs.
@@ -56,6 +58,7 @@ public struct ReferenceInterpreter: Sendable {
     }
     let call = Call(inputs: inputs, attributes: resolution.attributes, outputs: outputs, declared: declared, wantsBounds: bounds)
     if let implementation = Operators.all[op] { return try implementation.evaluate(call) }
+    if spec.functions?.reference != nil { return try CustomOperator(spec: spec).evaluate(call) }
     guard spec.isFused else { throw BackplaneError(.unsupported, "the oracle does not know \(op)") }
     return try compose(spec, call)
   }

@@ -184,6 +184,9 @@ extension PluginRegistry {
         manifest = try PluginManifest.unsigned(library: path)
       }
       try PluginLibrary.check(note: try ELFNote.read(path), subject: path)
+      var isTrusted = true
+      if case .folder = candidate.origin { isTrusted = false }
+      entry.operators = try OperatorFolder(library: path).register(candidate.manifest.map { $0.operators ?? [] }, isTrusted: isTrusted)
       (entry.vendor, entry.version, entry.buildID, entry.sha256) = (manifest.vendor, manifest.version, manifest.buildID, manifest.sha256)
       guard policy != .off, let probe else {
         entry.probing = policy == .off ? .off : .missing
