@@ -35,7 +35,7 @@ extension ONNXImporter {
     let batch = x.shape[1]
     func one(_ importer: inout ONNXImporter, _ i: Int, _ shape: [Int]) throws(BackplaneError) -> ONNXValue? {
       guard let value = call.optional(i) else { return nil }
-      return try importer.reshape(try importer.part(value, d..<d + 1), shape)
+      return try importer.reshape(try importer.slice(value, axis: 0, d..<d + 1), shape)
     }
     let (w, r) = (try one(&self, 1, [4 * hidden, x.shape[2]])!, try one(&self, 2, [4 * hidden, hidden])!)
     var bias: ONNXValue?

@@ -16,7 +16,7 @@ extension ONNXRules {
         var parts: [ONNXValue] = []
         let (channels, filters) = (w.shape[1], w.shape[0] / groups)
         for g in 0..<groups {
-          parts.append(try importer.convolved(try importer.slice(padded, axis: 1, g * channels..<(g + 1) * channels), try importer.part(w, g * filters..<(g + 1) * filters), windows))
+          parts.append(try importer.convolved(try importer.slice(padded, axis: 1, g * channels..<(g + 1) * channels), try importer.slice(w, axis: 0, g * filters..<(g + 1) * filters), windows))
         }
         y = try importer.concat(parts, axis: 1)
       }
@@ -138,7 +138,7 @@ extension ONNXImporter {
     try forEachWindowPlace(try transpose(x, [0] + spatial + [1]), windows, firstAxis: 1) { _, piece, _ throws(BackplaneError) in pieces.append(piece) }
     let columns = windows.kernel.reduce(w.shape[1], *)
     let rows = try reshape(try concat(pieces, axis: 1 + n), [windows.output.reduce(x.shape[0], *), columns])
-    let filters = try reshape(try turned(w, [0] + spatial + [1]), [w.shape[0], columns])
+    let filters = try reshape(try transpose(w, [0] + spatial + [1]), [w.shape[0], columns])
     let y = try reshape(try apply("matmul", rows, filters), [x.shape[0]] + windows.output + [w.shape[0]])
     return try transpose(y, [0, n + 1] + Array(1...n))
   }
@@ -146,39 +146,15 @@ extension ONNXImporter {
   /// Each channel by its own filter.
   fileprivate mutating func convolvedByChannel(_ x: ONNXValue, _ w: ONNXValue, _ windows: ONNXWindows) throws(BackplaneError) -> ONNXValue {
     let places = windows.kernel.reduce(1, *)
-    let filters = try turned(try reshape(w, [w.shape[0], places]), [1, 0])  // a row for each place
+    let filters = try transpose(try reshape(w, [w.shape[0], places]), [1, 0])  // a row for each place
     var sum: ONNXValue?
     var index = 0
     try forEachWindowPlace(x, windows) { importer, piece, _ throws(BackplaneError) in
-      let factor = try importer.reshape(try importer.part(filters, index..<index + 1), [w.shape[0]] + windows.kernel.map { _ in 1 })
+      let factor = try importer.reshape(try importer.slice(filters, axis: 0, index..<index + 1), [w.shape[0]] + windows.kernel.map { _ in 1 })
       let product = try importer.apply("mul", piece, factor)
       if let known = sum { sum = try importer.apply("add", known, product) } else { sum = product }
       index += 1
     }
     return sum!
-  }
-
-  /// A transpose, of a weight while importing.
-  mutating func turned(_ x: ONNXValue, _ permutation: [Int]) throws(BackplaneError) -> ONNXValue {
-    guard x.isFolded, let known = x.known, permutation != Array(0..<x.rank), !known.numbers.isEmpty else { return try transpose(x, permutation) }
-    let numbers = known.numbers, shape = permutation.map { x.shape[$0] }
-    var steps = [Int](repeating: 1, count: x.rank)
-    for d in steps.indices.dropLast().reversed() { steps[d] = steps[d + 1] * x.shape[d + 1] }
-    var turned: [Double] = []
-    turned.reserveCapacity(numbers.count)
-    func walk(_ d: Int, _ at: Int) {
-      if d == shape.count { return turned.append(numbers[at]) }
-      for i in 0..<shape[d] { walk(d + 1, at + i * steps[permutation[d]]) }
-    }
-    walk(0, 0)
-    return try constant(turned, x.type, shape)
-  }
-
-  /// Rows of the first dimension, of a weight while importing.
-  mutating func part(_ x: ONNXValue, _ range: Range<Int>) throws(BackplaneError) -> ONNXValue {
-    if range == 0..<x.shape[0] { return x }
-    guard x.isFolded, let known = x.known, x.shape[0] > 0 else { return try slice(x, axis: 0, range) }
-    let bytes = known.bytes.count / x.shape[0]
-    return try constant(ONNXTensor(known.type, [range.count] + x.shape.dropFirst(), bytes: Array(known.bytes[range.lowerBound * bytes..<range.upperBound * bytes])))
   }
 }

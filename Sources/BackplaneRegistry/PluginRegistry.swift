@@ -205,7 +205,9 @@ extension PluginRegistry {
       case .report(let report): take(report, into: &entry)
       }
     } catch {
-      entry.state = .refused(error.message + (error.hint.map { " (\($0))" } ?? ""))
+      // A fault of another file than the library's is told with that file.
+      let file = error.subject.flatMap { $0 == path ? nil : "\($0): " } ?? ""
+      entry.state = .refused(file + error.message + (error.hint.map { " (\($0))" } ?? ""))
     }
     return Item(entry: entry)
   }

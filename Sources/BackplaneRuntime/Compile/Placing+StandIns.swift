@@ -12,7 +12,7 @@ extension Placing {
     while true {
       let nodes = try nodesWithoutDevice()
       let composed = nodes.filter { OperatorSpec.named(graph.nodes[$0].op)!.isFused }
-      let needsFunctions = composed.count < nodes.count && options.fallback != .forbid && !devices.contains { $0.id == FunctionPlugin.deviceID }
+      let needsFunctions = composed.count < nodes.count && options.fallback != .forbid && !devices.contains { $0.plugin.name == FunctionPlugin.name }
       if composed.isEmpty && !needsFunctions { break }
       var reasons: [Int: String] = [:]
       for node in nodes { reasons[node] = "\(graph.nodes[node].op), which \(refusals(of: node))" }
@@ -60,6 +60,6 @@ extension Runtime {
   func functionDevice() throws(BackplaneError) -> Device {
     // Another thread may register it meanwhile, which is as good.
     if !registry.entries.contains(where: { $0.shortName == FunctionPlugin.name }) { try? register(inProcess: FunctionPlugin.table) }
-    return try registry.device(FunctionPlugin.deviceID)
+    return try registry.device(FunctionPlugin.name)
   }
 }

@@ -5,8 +5,8 @@ import BackplaneSpecs
 
 /// The plugin behind device `host`: runs custom operators by the reference functions that applications registered with them, one node a program.
 enum FunctionPlugin {
+  /// Of the plugin, and so of its one device.
   static let name = "host"
-  static let deviceID = "host:0"
   static var table: UnsafePointer<bp_plugin> { plugin.table }
 
   private static let plugin: HostPlugin = HostPlugin(name: "host", evaluator: FunctionEvaluator()) { host, out, error in

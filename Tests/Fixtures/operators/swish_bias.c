@@ -4,6 +4,6 @@ static void swish_bias(const call *c) {
   int64_t n = columns(&c->out);
   for (int64_t i = 0, total = count(&c->out); i < total; i++) {
     float z = x[i] + bias[i % n] * BIAS_FACTOR;
-    y[i] = z / (1.0f + expf(-beta * z));
+    y[i] = z * (1.0f / (1.0f + expf(-beta * z))); /* not z / …: -inf / inf is no number */
   }
 }
