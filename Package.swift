@@ -115,7 +115,7 @@ let package = Package(
     tests("EvilTests", ["BackplaneConformance", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Evil with cc
     tests("NPUStubTests", ["BackplaneModels", "BackplaneConformance", "BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // opens the plugins with dlopen
     tests("BackplaneTunerTests", ["BackplaneTuner", "BackplaneConformance", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // opens the CPU plugin with dlopen
-    tests("VulkanTests", []),  // runs the tool, which opens the plugin
+    tests("VulkanTests", ["BackplaneConformance", "BackplaneRuntime", "BackplaneRegistry", "BackplaneCore"]),  // opens the plugin with dlopen, or by the tool
   ],
   cLanguageStandard: .gnu2x
 )

@@ -1,5 +1,7 @@
 // Scaled dot-product attention with online softmax: a group a head of a query. Every option of the spec; keys and values f32 f16 bf16 q8_0 q4_0.
 //
+// With SPLITS above 1 that many groups share a head of a query, each with its part of the keys; attention_parts.comp joins what they leave in `partial`.
+//
 // The group takes LOCAL keys at a time: an item scores one of them; then each item sums its share of the values' elements.
 #version 460
 #include "shared/values.glsl"
@@ -17,9 +19,10 @@ layout(constant_id = 8) const int SLOPES = ABSENT;
 layout(constant_id = 9) const int TO = F32;
 layout(constant_id = 10) const int LSE = ABSENT;
 layout(constant_id = 11) const int WIDTH = 1; // at least the elements of a value, divided by LOCAL
+layout(constant_id = 15) const int SPLITS = 1;
 
 ARGUMENTS {
-  uint64_t y, lse, q, k, v, mask, sinks, slopes;
+  uint64_t y, lse, q, k, v, mask, sinks, slopes, partial;
   int64_t batches, queries, keys, heads, key_heads, key_width, value_width;
   int64_t q_token, q_head, q_step, k_token, k_head, k_step, v_token, v_head, v_step, y_token, y_head, y_step, lse_token, lse_head;
   int64_t mask_row, mask_step, sink_step, slope_step, window;
@@ -34,7 +37,8 @@ shared float scores[LOCAL];
 void main() {
   uint own = gl_LocalInvocationID.x;
   float factor = scale != 0.0 ? scale : 1.0 / sqrt(float(key_width));
-  for (uint i = gl_WorkGroupID.x; i < uint(batches * queries * heads); i += gl_NumWorkGroups.x) {
+  for (uint place = gl_WorkGroupID.x; place < uint(batches * queries * heads) * uint(SPLITS); place += gl_NumWorkGroups.x) {
+    uint i = place / uint(SPLITS), split = place % uint(SPLITS);
     uint head = i % uint(heads), t = i / uint(heads) % uint(queries), batch = i / uint(heads) / uint(queries);
     int64_t of_q, of_k, of_v, of_y, of_lse = 0l;
     WALK(extents, q_steps, batch, of_q)
@@ -47,9 +51,14 @@ void main() {
     uint64_t at_k = k + uint64_t(of_k + key_head * k_head), at_v = v + uint64_t(of_v + key_head * v_head);
     int64_t here = int64_t(t) + keys - queries;
     int64_t first = window > 0l ? clamp(here - window + 1l, 0l, keys) : 0l, last = max(causal != 0 ? min(here + 1l, keys) : keys, first);
+    if (SPLITS > 1) {
+      int64_t piece = ((last - first) / int64_t(LOCAL * SPLITS) + 1l) * int64_t(LOCAL);
+      first = min(first + int64_t(split) * piece, last);
+      last = min(last, first + piece);
+    }
     float slope = SLOPES != ABSENT ? float_at(slopes + uint64_t(int64_t(head) * slope_step)) : 0.0;
     // The sink is there from the start: a weight of 1 and no value.
-    float most = SINKS != ABSENT ? float_at(sinks + uint64_t(int64_t(head) * sink_step)) : -INFINITY, total = most == -INFINITY ? 0.0 : 1.0, sums[WIDTH];
+    float most = SINKS != ABSENT && SPLITS == 1 ? float_at(sinks + uint64_t(int64_t(head) * sink_step)) : -INFINITY, total = most == -INFINITY ? 0.0 : 1.0, sums[WIDTH];
     for (int e = 0; e < WIDTH; e++) sums[e] = 0.0;
     for (int64_t base = first; base < last; base += int64_t(LOCAL)) {
       int64_t j = base + int64_t(own);
@@ -96,6 +105,18 @@ void main() {
         }
       }
       barrier();
+    }
+    if (SPLITS > 1) {
+      uint64_t at = partial + uint64_t(place) * uint64_t(value_width + 2l) * 4ul;
+      if (own == 0u) {
+        AtFloat(at).v = most;
+        AtFloat(at + 4ul).v = total;
+      }
+      for (int e = 0; e < WIDTH; e++) {
+        uint column = uint(e) * uint(LOCAL) + own;
+        if (column < uint(value_width)) AtFloat(at + uint64_t(8u + 4u * column)).v = sums[e];
+      }
+      continue;
     }
     for (int e = 0; e < WIDTH; e++) {
       uint column = uint(e) * uint(LOCAL) + own;

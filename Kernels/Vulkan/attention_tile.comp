@@ -23,9 +23,10 @@ layout(constant_id = 10) const int LSE = ABSENT;
 layout(constant_id = 12) const int E = 16; // elements of a value
 layout(constant_id = 13) const int ROWS = 1;
 layout(constant_id = 14) const int CAP = 0; // whether softcap is there
+layout(constant_id = 15) const int SPLITS = 1; // groups that share the keys, as in attention.comp
 
 ARGUMENTS {
-  uint64_t y, lse, q, k, v, mask, sinks, slopes;
+  uint64_t y, lse, q, k, v, mask, sinks, slopes, partial;
   int64_t batches, queries, keys, heads, key_heads, key_width, value_width;
   int64_t q_token, q_head, q_step, k_token, k_head, k_step, v_token, v_head, v_step, y_token, y_head, y_step, lse_token, lse_head;
   int64_t mask_row, mask_step, sink_step, slope_step, window;
@@ -61,7 +62,8 @@ void main() {
   uint own = gl_LocalInvocationID.x;
   float factor = scale != 0.0 ? scale : 1.0 / sqrt(float(key_width));
   uint shared_by = uint(heads / max(key_heads, 1l)), rows = uint(queries) * shared_by, tiles = (rows + uint(ROWS) - 1u) / uint(ROWS);
-  for (uint i = gl_WorkGroupID.x; i < uint(batches) * uint(key_heads) * tiles; i += gl_NumWorkGroups.x) {
+  for (uint place = gl_WorkGroupID.x; place < uint(batches) * uint(key_heads) * tiles * uint(SPLITS); place += gl_NumWorkGroups.x) {
+    uint i = place / uint(SPLITS), split = place % uint(SPLITS);
     uint tile = i % tiles, key_head = i / tiles % uint(key_heads), batch = i / tiles / uint(key_heads);
     int64_t of_q, of_k, of_v, of_y, of_lse = 0l;
     WALK(extents, q_steps, batch, of_q)
@@ -86,11 +88,16 @@ void main() {
       if (to[r] > from[r]) { begin = min(begin, from[r]); end = max(end, to[r]); }
       slope[r] = SLOPES != ABSENT ? float_at(slopes + uint64_t(int64_t(h[r]) * slope_step)) : 0.0;
       // The sink is there from the start: a weight of 1 and no value.
-      most[r] = SINKS != ABSENT ? float_at(sinks + uint64_t(int64_t(h[r]) * sink_step)) : -INFINITY;
+      most[r] = SINKS != ABSENT && SPLITS == 1 ? float_at(sinks + uint64_t(int64_t(h[r]) * sink_step)) : -INFINITY;
       total[r] = most[r] == -INFINITY || own != 0u ? 0.0 : 1.0;
       [[unroll]] for (int x = 0; x < VALUE_LOADS; x++) sums[r * VALUE_LOADS + x] = vec2(0.0);
     }
 
+    if (SPLITS > 1) {
+      int piece = (max(end - begin, 0) / (LOCAL * SPLITS) + 1) * LOCAL;
+      begin = min(begin + int(split) * piece, end);
+      end = min(end, begin + piece);
+    }
     for (int base = begin; base < end; base += LOCAL) {
       int j = base + int(own);
       uint64_t key = at_k + uint64_t(int64_t(min(j, int(keys) - 1)) * k_token);
@@ -159,7 +166,17 @@ void main() {
     [[unroll]] for (int r = 0; r < ROWS; r++) {
       float all = total[r];
       [[unroll]] for (int step = LOCAL / 2; step > 0; step /= 2) all += subgroupShuffle(all, own ^ uint(step));
-      if (tile * uint(ROWS) + uint(r) < rows) {
+      if (tile * uint(ROWS) + uint(r) >= rows) continue;
+      if (SPLITS > 1) {
+        uint64_t row = (uint64_t(batch) * uint64_t(queries) + uint64_t(t[r])) * uint64_t(heads) + uint64_t(h[r]);
+        uint64_t at = partial + (row * uint64_t(SPLITS) + uint64_t(split)) * uint64_t(value_width + 2l) * 4ul;
+        if (own == 0u) {
+          AtFloat(at).v = most[r];
+          AtFloat(at + 4ul).v = all;
+        }
+        [[unroll]] for (int c = 0; c < VALUE_LOADS * 2; c++)
+          AtFloat(at + uint64_t(8u + 4u * (2u * (uint(c / 2 * LOCAL) + own) + uint(c % 2)))).v = sums[r * VALUE_LOADS + c / 2][c % 2];
+      } else {
         uint64_t at_y = y + uint64_t(of_y + int64_t(t[r]) * y_token + int64_t(h[r]) * y_head);
         [[unroll]] for (int c = 0; c < VALUE_LOADS * 2; c++) {
           uint column = 2u * (uint(c / 2 * LOCAL) + own) + uint(c % 2);

@@ -23,25 +23,10 @@ final class Device: PluginDevice, @unchecked Sendable {
   private static func describe(_ isa: UInt32, workers: Int, _ memory: RecordMemory) -> bp_device_info {
     var brand = [CChar](repeating: 0, count: 64)
     bp_cpu_brand(&brand)
-    func text(_ string: String) -> bp_str {
-      let bytes = memory.copy(string.utf8.map { CChar(bitPattern: $0) })
-      return bp_str(ptr: UnsafePointer(bytes), len: UInt64(string.utf8.count))
-    }
-    func property(_ name: String, _ fill: (inout bp_attr) -> Void) -> bp_attr {
-      var record = bp_attr()
-      record.h = head(bp_attr.self, BP_ST_ATTR)
-      record.name = identifier(name)
-      fill(&record)
-      return record
-    }
-    func property(_ name: String, text value: String) -> bp_attr {
-      let stored = text(value)
-      return property(name) { ($0.kind, $0.data, $0.count) = (BP_ATTR_STR, UnsafeRawPointer(stored.ptr), UInt32(stored.len)) }
-    }
     let name = String(decoding: brand.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     var info = bp_device_info()
     info.kind = BP_KIND_CPU
-    info.name = text(name.isEmpty ? "CPU" : name)
+    info.name = memory.text(name.isEmpty ? "CPU" : name)
     info.vendor = bp_str("Backplane")
     info.driver = bp_str("backplane-cpu")
     info.driver_version = bp_str(pluginVersion)
@@ -50,13 +35,8 @@ final class Device: PluginDevice, @unchecked Sendable {
     info.timestamp_hz = 1_000_000_000
     info.caps_epoch = 1
     info.uuid = unsafeBitCast(SIMD2(identifier(name), identifier("cpu " + isaText(bp_cpu_detect()))), to: type(of: info.uuid))
-    info.memory_types = bp_array(ptr: UnsafeRawPointer(memory.copy([hostMemory()])), count: 1, stride: UInt32(MemoryLayout<bp_memory_type>.stride))
-    let properties = [
-      property("isa", text: isaText(isa)),
-      property("workers") { ($0.kind, $0.i) = (BP_ATTR_I64, Int64(workers)) },
-      property("deterministic") { ($0.kind, $0.i) = (BP_ATTR_I64, 1) },
-    ]
-    info.props = bp_array(ptr: UnsafeRawPointer(memory.copy(properties)), count: UInt32(properties.count), stride: UInt32(MemoryLayout<bp_attr>.stride))
+    info.memory_types = memory.list([hostMemory()])
+    info.props = memory.list([memory.attribute("isa", isaText(isa)), memory.attribute("workers", workers), memory.attribute("deterministic", 1)])
     return info
   }
 
@@ -144,12 +124,10 @@ final class Device: PluginDevice, @unchecked Sendable {
   /// Memory of this processor is used in place; what a peer maps for the host can be imported.
   override func link(_ mem: UInt32, _ peer: UnsafePointer<bp_device_info>?, _ peerMemory: UInt32, _ out: UnsafeMutablePointer<bp_link>?) throws(PluginError) {
     guard mem == 0, let peer, let out else { throw .invalid("link: memory \(mem) or an argument is missing") }
-    let info = readRecord(peer, zero: bp_device_info())
-    let types = try info.memory_types.records(zero: bp_memory_type(), named: "memory types")
-    guard let type = types.first(where: { $0.index == peerMemory }) else { throw .invalid("link: the peer has no memory type \(peerMemory)") }
+    let type = try memoryType(peerMemory, of: peer)
     var link = bp_link()
     let visible = type.flags & BP_MEMORY_HOST_VISIBLE != 0
-    link.mode = visible && info.kind == BP_KIND_CPU ? BP_LINK_NATIVE : visible ? BP_LINK_IMPORT : BP_LINK_NONE
+    link.mode = visible && readRecord(peer, zero: bp_device_info()).kind == BP_KIND_CPU ? BP_LINK_NATIVE : visible ? BP_LINK_IMPORT : BP_LINK_NONE
     link.bytes_per_s = visible ? 12_000_000_000 : 0
     writeRecord(link, to: out)
   }

@@ -8,7 +8,6 @@ extension Device {
     for i in 0..<Int(submission.copies.count) {
       try copy((submission.copies.ptr + i * Int(submission.copies.stride)).assumingMemoryBound(to: bp_copy.self))
     }
-    guard submission.dispatches.count == 0 || submission.dispatches.ptr != nil else { throw .invalid("execute: dispatches are announced, but there are none") }
     let stamps = submission.timestamps == nil ? nil : try timestamps(submission)
     for i in 0..<Int(submission.dispatches.count) {
       let begin = stamps == nil ? 0 : host.now

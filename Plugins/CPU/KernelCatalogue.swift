@@ -13,23 +13,11 @@ struct Kernel: @unchecked Sendable {
     self.pointer = pointer
     name = bp_str(cString: pointer.pointee.name)
     var attributes: [bp_attr] = []
-    func declare(_ name: String, _ kind: UInt32, _ fill: (inout bp_attr) -> Void) {
-      var record = bp_attr()
-      record.h = head(bp_attr.self, BP_ST_ATTR)
-      (record.name, record.kind) = (identifier(name), kind)
-      fill(&record)
-      attributes.append(record)
+    if pointer.pointee.act_block != 0 { attributes.append(memory.attribute("act_block", Int(pointer.pointee.act_block))) }
+    for (name, text) in [("operand_round", pointer.pointee.operand_round), ("p_round", pointer.pointee.p_round)] {
+      if let text { attributes.append(memory.attribute(name, String(cString: text))) }
     }
-    func declare(_ name: String, text: UnsafePointer<CChar>?) {
-      guard let text else { return }
-      let value = bp_str(cString: text)
-      declare(name, BP_ATTR_STR) { ($0.data, $0.count) = (UnsafeRawPointer(value.ptr), UInt32(value.len)) }
-    }
-    if pointer.pointee.act_block != 0 { declare("act_block", BP_ATTR_I64) { $0.i = Int64(pointer.pointee.act_block) } }
-    declare("operand_round", text: pointer.pointee.operand_round)
-    declare("p_round", text: pointer.pointee.p_round)
-    declares = bp_array(ptr: attributes.isEmpty ? nil : UnsafeRawPointer(memory.copy(attributes)), count: UInt32(attributes.count),
-                        stride: UInt32(MemoryLayout<bp_attr>.stride))
+    declares = memory.list(attributes)
   }
 
   /// Rounds more than f32 arithmetic does.

@@ -2,57 +2,25 @@
 import BackplanePluginKit
 import CPUKernels
 
-/// What this build speaks.
-let spokenABI = UInt32(BP_ABI_1_0)...UInt32(BP_ABI_THIS)
 let pluginVersion: StaticString = "0.1.0"
 
 /// The one exported symbol. Pure; the table is static data.
 @c @implementation
 public func bp_plugin_query(_ hostMinimum: UInt32, _ hostMaximum: UInt32) -> UnsafePointer<bp_plugin>! {
-  guard hostMaximum >= spokenABI.lowerBound, hostMinimum <= spokenABI.upperBound, hostMinimum <= hostMaximum else { return nil }
-  return withUnsafePointer(to: &pluginTable) { $0 }  // a global's address is stable
+  withUnsafePointer(to: &pluginTable) { answerQuery($0, hostMinimum, hostMaximum) }  // a global's address is stable
 }
 
 /// Written once, when it is first used.
-nonisolated(unsafe) private var pluginTable: bp_plugin = {
-  var table = bp_plugin()
-  table.h = head(bp_plugin.self, BP_ST_PLUGIN)
-  (table.abi_min, table.abi_max) = (spokenABI.lowerBound, spokenABI.upperBound)
-  table.name = bp_str("cpu")
-  table.vendor = bp_str("Backplane")
-  table.version = bp_str(pluginVersion)
-  table.build_id = bp_str(pluginVersion)
-  #if DEBUG
-  table.flags = BP_PLUGIN_DEBUG_BUILD
-  #endif
-  table.abi_layout_hash = UInt64(BP_ABI_LAYOUT_HASH_1_0)
-  table.instance_create = { host, out, error in withError(error) { () throws(PluginError) in
-    guard let out else { throw .invalid("instance_create: no place for the instance") }
-    out.pointee = makeHandle(try Instance(host))
-  } }
-  table.instance_destroy = { if let instance = $0 { _ = take(instance, as: Instance.self) } }
-  table.device_count = { _, out, error in withError(error) { () throws(PluginError) in
-    guard let out else { throw .invalid("device_count: no place for the count") }
-    out.pointee = 1
-  } }
-  table.device_open = { instance, index, out, functions, error in withError(error) { () throws(PluginError) in
-    guard let instance, let out, let functions else { throw .invalid("device_open: an argument is NULL") }
-    guard index == 0 else { throw .invalid("device_open: device \(index) does not exist, there is 1") }
-    out.pointee = makeHandle(try Device(object(instance, as: Instance.self)))
-    functions.pointee = deviceFunctionTable()
-  } }
-  table.device_close = { if let device = $0 { _ = take(device, as: PluginDevice.self) } }
-  return table
-}()
+nonisolated(unsafe) private var pluginTable = makePluginTable(name: "cpu", vendor: "Backplane", version: pluginVersion) { host, out, error in
+  makeInstance(host, out, error) { (host) throws(PluginError) in try Instance(host) }
+}
 
 /// One use of the plugin by a host: its services and settings.
-final class Instance: Sendable {
-  let host: Host
+final class Instance: PluginInstance, @unchecked Sendable {
   /// Sets of instructions that kernels may use: what the processor has, limited by the setting `cpu.isa`.
   let isa: UInt32
 
-  init(_ table: UnsafePointer<bp_host>?) throws(PluginError) {
-    host = try Host(table, abi: spokenABI)
+  init(_ host: Host) throws(PluginError) {
     let name = host.setting("cpu.isa") ?? "auto"
     var text = name
     let wanted = text.withUTF8 { bytes in
@@ -60,16 +28,16 @@ final class Instance: Sendable {
     }
     let present = bp_cpu_detect()
     guard wanted != BP_CPU_UNKNOWN_ISA else {
-      host.deallocate()
       throw .invalid("cpu.isa is \"\(name)\"; valid are \(isaNames.joined(separator: ", "))")
     }
     guard wanted == 0xffff_ffff || wanted & ~present & ~UInt32(BP_CPU_AVXVNNI) == 0 else {
-      host.deallocate()
       throw PluginError(BP_E_UNSUPPORTED, "cpu.isa is \"\(name)\", but this processor has \(isaText(present))", reason: BP_REASON_ISA)
     }
     isa = wanted & present
+    super.init(host: host)
   }
-  deinit { host.deallocate() }
+
+  override func openDevice(_ index: Int) throws(PluginError) -> PluginDevice { try Device(self) }
 }
 
 let isaNames = ["auto", "scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "dotprod", "i8mm"]

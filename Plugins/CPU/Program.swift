@@ -48,10 +48,8 @@ final class Program: PluginProgram, @unchecked Sendable {
       symbols: UnsafePointer(memory.copy(lowering.symbols)), bounds: UnsafePointer(memory.copy(bounds)),
       n_steps: UInt32(compilation.steps.count), n_tensors: UInt32(tensors.count), n_symbols: UInt32(lowering.symbols.count),
       n_bounds: UInt32(bounds.count), workspace_bytes: UInt64(workspace.bytes), workspace_align: UInt64(workspace.alignment))
-    placements = bp_array(ptr: UnsafeRawPointer(memory.copy(workspace.placements)), count: UInt32(workspace.placements.count),
-                          stride: UInt32(MemoryLayout<bp_placement>.stride))
-    let pairs = workspace.aliases.map { bp_alias(h: head(bp_alias.self, BP_ST_ALIAS), input: UInt32($0.input), output: UInt32($0.output)) }
-    aliases = bp_array(ptr: UnsafeRawPointer(memory.copy(pairs)), count: UInt32(pairs.count), stride: UInt32(MemoryLayout<bp_alias>.stride))
+    placements = memory.list(workspace.placements)
+    aliases = memory.list(workspace.aliases.map { bp_alias(h: head(bp_alias.self, BP_ST_ALIAS), input: UInt32($0.input), output: UInt32($0.output)) })
     super.init()
   }
 

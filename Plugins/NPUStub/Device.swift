@@ -7,7 +7,7 @@ final class Device: PluginDevice, @unchecked Sendable {
   let chip: Chip
   let faults: Faults
   let uuid: SIMD2<UInt64>
-  private let thread = DeviceThread()
+  private let thread = SerialThread()
   private let memory = RecordMemory()
   private var description = bp_device_info()
   private var declares: [Kernel: bp_array] = [:]
@@ -35,36 +35,16 @@ final class Device: PluginDevice, @unchecked Sendable {
     describe()
   }
 
-  /// Ends the thread before the last reference goes, which may be the thread's own.
-  func close() { thread.join() }
+  override func close() { thread.join() }
 
   deinit { for pad in scratchpads { pad.deallocate() } }
 
   override func post(_ task: @escaping @Sendable @convention(c) (UnsafeMutableRawPointer?) -> Void, _ context: UnsafeMutableRawPointer?) -> bp_status {
-    thread.post(task, context)
-    return BP_OK
+    nonisolated(unsafe) let context = context
+    return thread.post { task(context) } ? BP_OK : BP_E_OOM_HOST
   }
 
   // MARK: What it is
-
-  private func text(_ string: String) -> bp_str {
-    bp_str(ptr: UnsafePointer(memory.copy(string.utf8.map { CChar(bitPattern: $0) })), len: UInt64(string.utf8.count))
-  }
-  private func attribute(_ name: String, _ value: Int) -> bp_attr {
-    var record = bp_attr()
-    record.h = head(bp_attr.self, BP_ST_ATTR)
-    (record.name, record.kind, record.i) = (identifier(name), BP_ATTR_I64, Int64(value))
-    return record
-  }
-  private func attribute(_ name: String, _ value: String) -> bp_attr {
-    var record = attribute(name, 0)
-    let stored = text(value)
-    (record.kind, record.data, record.count) = (BP_ATTR_STR, UnsafeRawPointer(stored.ptr), UInt32(stored.len))
-    return record
-  }
-  private func list<T>(_ records: [T]) -> bp_array {
-    bp_array(ptr: UnsafeRawPointer(memory.copy(records)), count: UInt32(records.count), stride: UInt32(MemoryLayout<T>.stride))
-  }
 
   private func describe() {
     var type = bp_memory_type()
@@ -72,22 +52,22 @@ final class Device: PluginDevice, @unchecked Sendable {
     type.flags = BP_MEMORY_DEVICE_LOCAL | BP_MEMORY_HOST_VISIBLE
     (type.align, type.granularity, type.total, type.max_alloc) = (Buffer.alignment, 1, UInt64(chip.memoryBytes), UInt64(chip.memoryBytes))
     description.kind = BP_KIND_NPU
-    (description.name, description.vendor, description.driver) = (text("\(chip.name) (simulated)"), bp_str("Backplane"), bp_str("npu-stub"))
-    description.driver_version = text("\(driverVersion.major).\(driverVersion.minor)")
+    (description.name, description.vendor, description.driver) = (memory.text("\(chip.name) (simulated)"), bp_str("Backplane"), bp_str("npu-stub"))
+    description.driver_version = memory.text("\(driverVersion.major).\(driverVersion.minor)")
     description.uuid = unsafeBitCast(uuid, to: type_of_uuid.self)
     description.groups = BP_GROUP_BASE | BP_GROUP_QUEUES | BP_GROUP_BLOBS
     description.n_queues = 4
     description.timestamp_hz = UInt64(chip.clockMHz * 1e6)
     description.caps_epoch = chip.hash
-    description.memory_types = list([type])
-    description.props = list([
-      attribute("simulated", 1), attribute("static_shapes", 1), attribute("scratchpad_bytes", chip.scratchpadBytes),
-      attribute("clock_mhz", Int(chip.clockMHz)), attribute("activations", chip.hasInt8Activations ? "int8" : "f16"),
+    description.memory_types = memory.list([type])
+    description.props = memory.list([
+      memory.attribute("simulated", 1), memory.attribute("static_shapes", 1), memory.attribute("scratchpad_bytes", chip.scratchpadBytes),
+      memory.attribute("clock_mhz", Int(chip.clockMHz)), memory.attribute("activations", chip.hasInt8Activations ? "int8" : "f16"),
     ])
-    for kernel in Kernel.allCases { details[kernel] = text(kernel.rawValue) }
+    for kernel in Kernel.allCases { details[kernel] = memory.text(kernel.rawValue) }
     // One scale a row: a block that no row exceeds.
-    declares[.matrixInt8] = list([attribute("act_block", chip.activationBlock == 0 ? Int(Int32.max) : chip.activationBlock)])
-    declares[.matrixHalf] = list([attribute("operand_round", "f16")])
+    declares[.matrixInt8] = memory.list([memory.attribute("act_block", chip.activationBlock == 0 ? Int(Int32.max) : chip.activationBlock)])
+    declares[.matrixHalf] = memory.list([memory.attribute("operand_round", "f16")])
   }
   private typealias type_of_uuid = (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
 
@@ -124,9 +104,8 @@ final class Device: PluginDevice, @unchecked Sendable {
 
   /// DMA reaches what the host can map, by a copy.
   override func link(_ mem: UInt32, _ peer: UnsafePointer<bp_device_info>?, _ peerMemory: UInt32, _ out: UnsafeMutablePointer<bp_link>?) throws(PluginError) {
-    guard mem == 0, let peer, let out else { throw .invalid("link: memory \(mem) or an argument is missing") }
-    let types = try readRecord(peer, zero: bp_device_info()).memory_types.records(zero: bp_memory_type(), named: "memory types")
-    guard let type = types.first(where: { $0.index == peerMemory }) else { throw .invalid("link: the peer has no memory type \(peerMemory)") }
+    guard mem == 0, let out else { throw .invalid("link: memory \(mem) or an argument is missing") }
+    let type = try memoryType(peerMemory, of: peer)
     var link = bp_link()
     link.mode = type.flags & BP_MEMORY_HOST_VISIBLE != 0 ? BP_LINK_COPY : BP_LINK_NONE
     if link.mode == BP_LINK_COPY {

@@ -3,10 +3,6 @@ import Glibc
 import NPUStubEngine
 
 extension Device {
-  func isCancelled(_ token: UnsafeMutableRawPointer?) -> Bool {
-    token != nil && host.table.pointee.cancelled(host.table.pointee.ctx, token) != 0
-  }
-
   /// The copies and dispatches of a submission, in order.
   func run(_ submission: bp_submission) throws(PluginError) {
     try checkAlive()
@@ -54,8 +50,7 @@ extension Device {
   }
 
   private func checkTime(_ submission: bp_submission, _ node: Int) throws(PluginError) {
-    if isCancelled(submission.cancel) { throw PluginError(BP_E_CANCELLED, "cancelled", node: node) }
-    if submission.deadline_ns != 0, host.now > submission.deadline_ns { throw PluginError(BP_E_TIMEOUT, "the deadline has passed", node: node) }
+    try host.checkTime(submission, node: node)
     try checkAlive()
   }
 

@@ -51,14 +51,14 @@ final class Program: PluginProgram, @unchecked Sendable {
       device.host.log(BP_LOG_INFO, "npu", "program of \(content.nodeCount) nodes: \(content.commands.count) commands, estimated \(Int(cost.nanoseconds(chip))) ns, "
         + "\(Int(cost.joules(chip) * 1e9)) nJ, \(Int(cost.bytes)) bytes of DMA")
     }
-    placements = bp_array(ptr: UnsafeRawPointer(memory.copy(content.placements)), count: UInt32(content.placements.count), stride: UInt32(MemoryLayout<bp_placement>.stride))
+    placements = memory.list(content.placements)
     super.init()
   }
   deinit { device.programEnded() }
 
   private static func waitAsARealCompilerWould(_ device: Device, _ request: bp_compile) throws(PluginError) {
     for _ in 0..<device.chip.compileMilliseconds {
-      if device.isCancelled(request.cancel) { throw PluginError(BP_E_CANCELLED, "program_create was cancelled") }
+      if device.host.isCancelled(request.cancel) { throw PluginError(BP_E_CANCELLED, "program_create was cancelled") }
       usleep(1000)
     }
   }
@@ -92,7 +92,7 @@ extension Program.Content {
     var lowering = Lowering(graph, device.chip)
     var bytes = [Int](repeating: 0, count: graph.tensors.count)
     for node in graph.nodes.indices {
-      if node % 64 == 0, device.isCancelled(request.cancel) { throw PluginError(BP_E_CANCELLED, "program_create was cancelled at node \(node)", node: node) }
+      if node % 64 == 0, device.host.isCancelled(request.cancel) { throw PluginError(BP_E_CANCELLED, "program_create was cancelled at node \(node)", node: node) }
       do throws(Refusal) {
         _ = try lowering.lower(node)
         if request.numerics == BP_NUMERICS_STRICT, lowering.emitter.commands.contains(where: { $0.operation == NPU_QUANTISE.rawValue || $0.operation == NPU_ROUND_F16.rawValue }) {

@@ -10,7 +10,8 @@ final class Compiler: @unchecked Sendable {
   private let library: KernelLibrary
   private let host: Host
   private let baseOptions: String
-  private let cache: ProgramCache
+  /// nil: the driver has one of its own.
+  private let cache: ProgramCache?
   private let monitor = Monitor()
   /// By source and defines. Guarded by `monitor`.
   private var programs: [String: cl_program] = [:]
@@ -20,7 +21,7 @@ final class Compiler: @unchecked Sendable {
     baseOptions = "-cl-std=CL1.2" + (traits.features.contains("correct_divide") ? " -cl-fp32-correctly-rounded-divide-sqrt" : "")
       + (traits.features.contains("fp64") ? " -DHAS_FP64=1" : "") + traits.defines.map { " -D" + $0 }.joined()
     let driver = [BP_CL_DEVICE_NAME, BP_CL_DEVICE_VERSION, BP_CL_DRIVER_VERSION].map { api.text(device, $0) }.joined(separator: "|")
-    cache = ProgramCache(host, environment: "opencl \(pluginVersion)|\(driver)")
+    cache = !traits.features.contains("binaries") ? nil : ProgramCache(host, environment: "opencl \(pluginVersion)|\(driver)")
   }
 
   func release() { for program in programs.values { _ = api.table.clReleaseProgram(program) } }
@@ -41,9 +42,9 @@ final class Compiler: @unchecked Sendable {
     if let known = monitor.locked({ programs[name] }) { return known }
     let text = try library.expanded(key.source)
     let made: cl_program
-    if let binary = cache.find(text, options), let loaded = load(binary, options) { made = loaded } else {
+    if let binary = cache?.find(text, options), let loaded = load(binary, options) { made = loaded } else {
       made = try compile(text, options, key)
-      if let binary = binary(made) { cache.keep(binary, text, options) }
+      if let binary = binary(made) { cache?.keep(binary, text, options) }
     }
     return monitor.locked {
       if let other = programs[name] {  // another thread was first
@@ -92,7 +93,7 @@ final class Compiler: @unchecked Sendable {
   // MARK: Binaries
 
   private func binary(_ program: cl_program) -> [UInt8]? {
-    guard cache.isThere else { return nil }
+    guard let cache, cache.isThere else { return nil }
     var size = 0
     guard api.table.clGetProgramInfo(program, BP_CL_PROGRAM_BINARY_SIZES, MemoryLayout<Int>.size, &size, nil) == 0, size > 0 else { return nil }
     var bytes = [UInt8](repeating: 0, count: size)

@@ -1,5 +1,4 @@
 import BackplanePluginKit
-import Glibc
 import OpenCLKernels
 
 /// A command queue behind one of the ABI's queues, and a thread that waits for the ends of its submissions.
@@ -7,7 +6,7 @@ import OpenCLKernels
 /// The thread is the plugin's own rather than a callback of the driver's: it can be joined, so that nothing runs any more when the queue is gone.
 final class Lane: PluginLane, @unchecked Sendable {
   /// An event that other submissions may wait for.
-  final class Ticket {
+  final class Ticket: @unchecked Sendable {
     let event: cl_event
     private let api: OpenCL
 
@@ -19,11 +18,7 @@ final class Lane: PluginLane, @unchecked Sendable {
   let queue: QueuePool.Queue
   private let api: OpenCL
   private let pool: QueuePool
-  private let monitor = Monitor()
-  // Guarded by the monitor.
-  private var pending: [(ticket: Ticket, finished: @Sendable (PluginError?) -> Void)] = []
-  private var isEnding = false
-  private var thread: pthread_t?
+  private let thread = SerialThread()
 
   init(_ api: OpenCL, _ pool: QueuePool, _ queue: QueuePool.Queue) {
     (self.api, self.pool, self.queue) = (api, pool, queue)
@@ -34,45 +29,16 @@ final class Lane: PluginLane, @unchecked Sendable {
   ///
   /// - Returns: False when there is no thread to do it.
   func watch(_ ticket: Ticket, _ finished: @escaping @Sendable (PluginError?) -> Void) -> Bool {
-    monitor.locked {
-      guard thread != nil || start() else { return false }
-      pending.append((ticket, finished))
-      monitor.broadcast()
-      return true
-    }
-  }
-
-  override func close() {
-    let thread = monitor.locked {
-      isEnding = true
-      monitor.broadcast()
-      return self.thread
-    }
-    if let thread { pthread_join(thread, nil) }
-    pool.give(queue)
-  }
-
-  private func start() -> Bool {
-    var made = pthread_t()
-    let status = pthread_create(&made, nil, { argument in
-      Unmanaged<Lane>.fromOpaque(argument!).takeUnretainedValue().loop()  // alive until `close` has joined
-      return nil
-    }, Unmanaged.passUnretained(self).toOpaque())
-    if status == 0 { thread = made }
-    return status == 0
-  }
-
-  private func loop() {
-    while true {
-      let next = monitor.locked {
-        _ = monitor.wait(nanoseconds: .max) { !pending.isEmpty || isEnding }
-        return pending.isEmpty ? nil : pending.removeFirst()
-      }
-      guard let (ticket, finished) = next else { return }
+    thread.post { [api] in
       var event: cl_event? = ticket.event
       let code = api.table.clWaitForEvents(1, &event)
       finished(code == 0 ? nil : api.failure(code, "clWaitForEvents"))
     }
+  }
+
+  override func close() {
+    thread.join()
+    pool.give(queue)
   }
 }
 

@@ -15,43 +15,32 @@ final class Buffer: PluginBuffer, @unchecked Sendable {
   /// Mapped ranges of memory that the host sees only while it is mapped. Guarded by the device's `mapping`.
   var mapped: [UnsafeMutableRawPointer] = []
 
-  init(_ memory: cl_mem, bytes: UInt64, isWritable: Bool, address: UInt, ownedBytes: UInt64, align: UInt64) {
+  init(_ memory: cl_mem, bytes: UInt64, isWritable: Bool, address: UInt, allocated: UInt64, ownedBytes: UInt64, align: UInt64) {
     (self.memory, self.ownedBytes, self.align) = (memory, ownedBytes, align)
-    super.init(bytes: bytes, isWritable: isWritable, address: address)
+    super.init(bytes: bytes, isWritable: isWritable, address: address, allocatedBytes: allocated, native: UInt64(UInt(bitPattern: memory)))
   }
 }
 
 extension Device {
   func makeBuffer(_ wanted: bp_buffer_desc) throws(PluginError) -> Buffer {
-    try checkLoss()
-    guard wanted.memory_type == 0 else { throw .invalid("buffer_create: memory type \(wanted.memory_type) does not exist, there is 1") }
-    guard wanted.align & (wanted.align &- 1) == 0 else { throw .invalid("buffer_create: alignment \(wanted.align) is no power of two") }
     let size = max(wanted.bytes, 1), align = max(wanted.align, bufferAlignment)
-    switch wanted.source {
-    case BP_SOURCE_ALLOCATE:
-      guard usesHostMemory else {
-        return Buffer(try memoryObject(UInt64(BP_CL_MEM_READ_WRITE), size, nil), bytes: wanted.bytes, isWritable: true, address: 0, ownedBytes: 0, align: align)
-      }
-      let block = try host.allocate(bytes: size, align: align, tag: bufferTag)
-      do throws(PluginError) {
-        let memory = try memoryObject(UInt64(BP_CL_MEM_READ_WRITE | BP_CL_MEM_USE_HOST_PTR), size, block)
-        return Buffer(memory, bytes: wanted.bytes, isWritable: true, address: UInt(bitPattern: block), ownedBytes: size, align: align)
-      } catch {
-        host.free(block, bytes: size, align: align, tag: bufferTag)
-        throw error
-      }
-    case BP_SOURCE_HOST_POINTER where usesHostMemory:
-      guard let block = wanted.host_ptr else { throw .invalid("buffer_create: a host pointer to import is missing") }
-      guard wanted.align == 0 || UInt64(UInt(bitPattern: block)) & (wanted.align - 1) == 0 else {
-        throw .invalid("buffer_create: the host pointer is no multiple of \(wanted.align)")
-      }
-      let isWritable = wanted.access & BP_ACCESS_WRITE != 0
-      let flags = UInt64((isWritable ? BP_CL_MEM_READ_WRITE : BP_CL_MEM_READ_ONLY) | BP_CL_MEM_USE_HOST_PTR)
-      return Buffer(try memoryObject(flags, size, block), bytes: wanted.bytes, isWritable: isWritable, address: UInt(bitPattern: block), ownedBytes: 0, align: 1)
-    default:
-      throw PluginError(BP_E_UNSUPPORTED, "buffer_create: source \(wanted.source) cannot be imported here\(usesHostMemory ? ", host pointers can" : "")",
-                        reason: BP_REASON_FEATURE)
+    guard usesHostMemory else {
+      return Buffer(try memoryObject(UInt64(BP_CL_MEM_READ_WRITE), size, nil), bytes: wanted.bytes, isWritable: true, address: 0, allocated: size, ownedBytes: 0, align: align)
     }
+    let block = try host.allocate(bytes: size, align: align, tag: bufferTag)
+    do throws(PluginError) {
+      let memory = try memoryObject(UInt64(BP_CL_MEM_READ_WRITE | BP_CL_MEM_USE_HOST_PTR), size, block)
+      return Buffer(memory, bytes: wanted.bytes, isWritable: true, address: UInt(bitPattern: block), allocated: size, ownedBytes: size, align: align)
+    } catch {
+      host.free(block, bytes: size, align: align, tag: bufferTag)
+      throw error
+    }
+  }
+
+  func wrap(_ block: UnsafeMutableRawPointer, _ wanted: bp_buffer_desc, isWritable: Bool) throws(PluginError) -> Buffer {
+    let flags = UInt64((isWritable ? BP_CL_MEM_READ_WRITE : BP_CL_MEM_READ_ONLY) | BP_CL_MEM_USE_HOST_PTR)
+    return Buffer(try memoryObject(flags, max(wanted.bytes, 1), block), bytes: wanted.bytes, isWritable: isWritable, address: UInt(bitPattern: block), allocated: 0,
+                  ownedBytes: 0, align: 1)
   }
 
   private func memoryObject(_ flags: UInt64, _ bytes: UInt64, _ pointer: UnsafeMutableRawPointer?) throws(PluginError) -> cl_mem {
@@ -62,20 +51,6 @@ extension Device {
     return memory
   }
 
-  func makeBuffer(_ source: UnsafePointer<bp_buffer_desc>?, _ out: UnsafeMutablePointer<bp_buffer?>?,
-                  _ info: UnsafeMutablePointer<bp_buffer_info>?) throws(PluginError) {
-    guard let source, let out else { throw .invalid("buffer_create: an argument is NULL") }
-    let wanted = readRecord(source, zero: bp_buffer_desc())
-    try checkChain(wanted.h, of: "buffer_create")
-    let buffer = try makeBuffer(wanted)
-    out.pointee = makeHandle(buffer as PluginBuffer)
-    guard let info else { return }
-    var description = bp_buffer_info()
-    (description.bytes, description.actual_bytes) = (wanted.bytes, wanted.source == BP_SOURCE_ALLOCATE ? max(wanted.bytes, 1) : 0)
-    description.native = UInt64(UInt(bitPattern: buffer.memory))
-    writeRecord(description, to: info)
-  }
-
   func freeBuffer(_ handle: bp_buffer) {
     let buffer = unsafeDowncast(take(handle, as: PluginBuffer.self), to: Buffer.self)
     _ = api.table.clReleaseMemObject(buffer.memory)
@@ -84,18 +59,9 @@ extension Device {
     }
   }
 
-  func address(_ handle: bp_buffer?, _ offset: UInt64, _ length: UInt64, _ access: UInt32,
-               _ out: UnsafeMutablePointer<UnsafeMutableRawPointer?>?) throws(PluginError) {
-    guard let handle, let out else { throw .invalid("buffer_map: an argument is NULL") }
-    let buffer = unsafeDowncast(object(handle, as: PluginBuffer.self), to: Buffer.self)
-    guard offset <= buffer.bytes, length <= buffer.bytes - offset else {
-      throw .invalid("buffer_map: bytes \(offset) to \(offset &+ length) of a buffer of \(buffer.bytes)")
-    }
-    guard access & BP_ACCESS_WRITE == 0 || buffer.isWritable else { throw .invalid("buffer_map: the buffer was imported read-only") }
-    if let address = UnsafeMutableRawPointer(bitPattern: buffer.address) {
-      out.pointee = address + Int(offset)
-      return
-    }
+  /// Maps a range where the host does not see the memory anyway.
+  func place(_ buffer: Buffer, _ offset: UInt64, _ length: UInt64, _ access: UInt32) throws(PluginError) -> UnsafeMutableRawPointer {
+    if let address = UnsafeMutableRawPointer(bitPattern: buffer.address) { return address + Int(offset) }
     let queue = try queues.take()
     defer { queues.give(queue) }
     var code: Int32 = 0
@@ -104,7 +70,7 @@ extension Device {
       throw note(api.failure(code, "clEnqueueMapBuffer"))
     }
     queues.locked { buffer.mapped.append(address) }
-    out.pointee = address
+    return address
   }
 
   func release(_ handle: bp_buffer) throws(PluginError) {

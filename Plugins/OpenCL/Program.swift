@@ -10,29 +10,19 @@ final class Program: KernelProgram, @unchecked Sendable {
 
   init(_ device: Device, _ request: bp_compile) throws(PluginError) {
     self.device = device
-    try super.init(device, request, device.library, device.traits)
-    for key in kernels {
-      if let token = request.cancel, device.host.table.pointee.cancelled(device.host.table.pointee.ctx, token) != 0 {
-        throw PluginError(BP_E_CANCELLED, "program_create was cancelled while kernels were compiled")
-      }
-      compiled.append(try device.compiler.kernel(key))
-    }
+    try super.init(device, request)
+    try compileKernels(device.host, request) { (key) throws(PluginError) in compiled.append(try device.compiler.kernel(key)) }
   }
   deinit { for kernel in compiled { _ = device.api.table.clReleaseKernel(kernel) } }
 
   /// - Returns: With a profiling queue the events of the first and the last launch, to be released.
   func enqueue(_ dispatch: bp_dispatch, _ submission: bp_submission, _ queue: QueuePool.Queue) throws(PluginError) -> Device.Span {
-    let api = device.api.table, host = device.host.table.pointee
+    let api = device.api.table
     var span = Device.Span()
     try monitor.locked { () throws(PluginError) in
       var count = 0
       try self.dispatch(dispatch) { (launch, place: (Int) throws(PluginError) -> StoragePlace?) throws(PluginError) in
-        if count % 16 == 0 {
-          if let token = submission.cancel, host.cancelled(host.ctx, token) != 0 { throw PluginError(BP_E_CANCELLED, "cancelled", node: launch.node) }
-          if submission.deadline_ns != 0, host.now_ns(host.ctx) > submission.deadline_ns {
-            throw PluginError(BP_E_TIMEOUT, "the deadline has passed", node: launch.node)
-          }
-        }
+        if count % 16 == 0 { try device.host.checkTime(submission, node: launch.node) }
         count += 1
         let kernel = compiled[launch.kernel]
         try set(launch, kernel, place)

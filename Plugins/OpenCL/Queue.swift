@@ -51,46 +51,28 @@ extension Device {
 
   func enqueue(_ submission: bp_submission, _ queue: QueuePool.Queue) throws(PluginError) {
     for i in 0..<Int(submission.copies.count) { try copy(submission.copies.record(i, zero: bp_copy()), queue) }
-    guard submission.dispatches.count == 0 || submission.dispatches.ptr != nil else { throw .invalid("execute: dispatches are announced, but there are none") }
     for i in 0..<Int(submission.dispatches.count) {
       let dispatch = submission.dispatches.record(i, zero: bp_dispatch())
-      guard let handle = dispatch.program else { throw .invalid("execute: a dispatch has no program") }
-      let program = unsafeDowncast(object(handle, as: PluginProgram.self), to: Program.self)
-      let span = try program.enqueue(dispatch, submission, queue)
-      if let stamps = submission.timestamps { try write(span, at: i, of: submission, to: stamps.pointee, queue) }
+      let span = try unsafeDowncast(KernelProgram.of(dispatch), to: Program.self).enqueue(dispatch, submission, queue)
+      if let place = try submission.timestampPlace(i) { try write(span, to: place, queue) }
     }
   }
 
   private func copy(_ copy: bp_copy, _ queue: QueuePool.Queue) throws(PluginError) {
-    guard let from = copy.src, let to = copy.dst else { throw .invalid("copy: source or destination is missing") }
-    let rows = UInt64(max(copy.rows, 1)), bytes = from.pointee.bytes
-    func range(_ binding: bp_binding, _ pitch: UInt64) throws(PluginError) -> StoragePlace {
-      let (span, tooLong) = pitch.multipliedReportingOverflow(by: rows - 1)
-      let (end, tooFar) = span.addingReportingOverflow(bytes)
-      var whole = binding
-      whole.bytes = end
-      guard !tooLong, !tooFar else { throw .invalid("copy: \(rows) rows, \(pitch) bytes apart, are too long") }
-      return try KernelProgram.place(whole, "copy: a binding of \(rows) rows of \(bytes) bytes")
-    }
-    let input = try range(from.pointee, copy.src_pitch), output = try range(to.pointee, copy.dst_pitch)
-    guard output.buffer.isWritable else { throw .invalid("copy: the destination was imported read-only") }
-    if bytes == 0 { return }
-    for row in 0..<rows {
+    let plan = try CopyPlan(copy)
+    for row in plan.rows {
       try api.check(api.table.clEnqueueCopyBuffer(
-        queue.handle, unsafeDowncast(input.buffer, to: Buffer.self).memory, unsafeDowncast(output.buffer, to: Buffer.self).memory,
-        Int(input.offset + row * copy.src_pitch), Int(output.offset + row * copy.dst_pitch), Int(bytes), 0, nil, nil), "clEnqueueCopyBuffer")
+        queue.handle, unsafeDowncast(plan.input.buffer, to: Buffer.self).memory, unsafeDowncast(plan.output.buffer, to: Buffer.self).memory,
+        Int(row.from), Int(row.to), plan.bytes, 0, nil, nil), "clEnqueueCopyBuffer")
     }
   }
 
-  private func write(_ span: Span, at index: Int, of submission: bp_submission, to binding: bp_binding, _ queue: QueuePool.Queue) throws(PluginError) {
-    let needed = UInt64(submission.dispatches.count) * UInt64(MemoryLayout<bp_timestamp>.stride)
-    let place = try KernelProgram.place(binding, "the timestamps")
-    guard place.buffer.isWritable, needed <= binding.bytes else { throw .invalid("execute: timestamps need \(needed) writable bytes") }
+  private func write(_ span: Span, to place: StoragePlace, _ queue: QueuePool.Queue) throws(PluginError) {
     var stamp = bp_timestamp()
     stamp.h = head(bp_timestamp.self, BP_ST_TIMESTAMP)
     (stamp.begin_ticks, stamp.end_ticks) = try times(of: span, queue)
     let size = MemoryLayout<bp_timestamp>.stride
-    try api.check(api.table.clEnqueueWriteBuffer(queue.handle, unsafeDowncast(place.buffer, to: Buffer.self).memory, 1, Int(place.offset) + index * size, size,
+    try api.check(api.table.clEnqueueWriteBuffer(queue.handle, unsafeDowncast(place.buffer, to: Buffer.self).memory, 1, Int(place.offset), size,
                                                  &stamp, 0, nil, nil), "clEnqueueWriteBuffer")
   }
 

@@ -1,34 +1,20 @@
 import BackplanePluginKit
-import Glibc
 import VulkanKernels
 
 /// A timeline semaphore behind one of the ABI's queues: it counts the submissions that have ended. A thread waits for each end.
 final class Lane: PluginLane, @unchecked Sendable {
   /// The point of a timeline that other submissions may wait for.
-  final class Ticket {
+  final class Ticket: Sendable {
     let lane: Lane
     let value: UInt64
     init(_ lane: Lane, _ value: UInt64) { (self.lane, self.value) = (lane, value) }
-  }
-
-  private struct Item {
-    let value: UInt64
-    let finished: @Sendable (PluginError?) -> Void
-    /// Gives back what the commands used.
-    let release: () -> Void
-    /// What it waits for: a semaphore outlives what the driver has.
-    let tickets: [Ticket]
   }
 
   private let device: Device
   let semaphore: VkSemaphore
   /// Of the last submission. One thread at a time submits.
   private(set) var value: UInt64 = 0
-  private let monitor = Monitor()
-  // Guarded by the monitor.
-  private var pending: [Item] = []
-  private var isEnding = false
-  private var thread: pthread_t?
+  private let thread = SerialThread()
 
   init(_ device: Device) throws(PluginError) {
     var made: VkSemaphore?
@@ -39,8 +25,8 @@ final class Lane: PluginLane, @unchecked Sendable {
   deinit { bp_vk_timeline_destroy(device.handle, semaphore) }
 
   /// Submits commands behind the lane's own earlier ones and behind `tickets`, and has `finished` called at their end.
-  func submit(_ buffers: [VkCommandBuffer?], after tickets: [Ticket], _ finished: @escaping @Sendable (PluginError?) -> Void, release: @escaping () -> Void) throws(PluginError) -> Ticket {
-    guard monitor.locked({ thread != nil || start() }) else {
+  func submit(_ buffers: [VkCommandBuffer?], after tickets: [Ticket], _ finished: @escaping @Sendable (PluginError?) -> Void, release: @escaping @Sendable () -> Void) throws(PluginError) -> Ticket {
+    guard thread.start() else {
       throw PluginError(BP_E_OOM_HOST, "no thread can be started to wait for a queue", reason: BP_REASON_MEMORY, retry: BP_RETRY_AFTER_FREEING_MEMORY)
     }
     var furthest: [VkSemaphore: UInt64] = value > 0 ? [semaphore: value] : [:]
@@ -48,44 +34,17 @@ final class Lane: PluginLane, @unchecked Sendable {
     let waits = furthest.map { Optional($0.key) }, values = furthest.map(\.value)
     try device.check(bp_vk_submit(device.handle, buffers, UInt32(buffers.count), waits, values, UInt32(waits.count), semaphore, value + 1), "vkQueueSubmit")
     value += 1
-    monitor.locked {
-      pending.append(Item(value: value, finished: finished, release: release, tickets: tickets))
-      monitor.broadcast()
+    let end = value
+    // A semaphore outlives what the driver has: the task keeps those that are waited for.
+    _ = thread.post { [self] in
+      let code = withExtendedLifetime(tickets) { bp_vk_wait(device.handle, semaphore, end, .max) }
+      release()
+      finished(code < 0 ? device.remember(failure(code, "vkWaitSemaphores")) : nil)
     }
     return Ticket(self, value)
   }
 
-  override func close() {
-    let thread = monitor.locked {
-      isEnding = true
-      monitor.broadcast()
-      return self.thread
-    }
-    if let thread { pthread_join(thread, nil) }
-  }
-
-  private func start() -> Bool {
-    var made = pthread_t()
-    let status = pthread_create(&made, nil, { argument in
-      Unmanaged<Lane>.fromOpaque(argument!).takeUnretainedValue().loop()  // alive until `close` has joined
-      return nil
-    }, Unmanaged.passUnretained(self).toOpaque())
-    if status == 0 { thread = made }
-    return status == 0
-  }
-
-  private func loop() {
-    while true {
-      let next = monitor.locked {
-        _ = monitor.wait(nanoseconds: .max) { !pending.isEmpty || isEnding }
-        return pending.isEmpty ? nil : pending.removeFirst()
-      }
-      guard let next else { return }
-      let code = withExtendedLifetime(next.tickets) { bp_vk_wait(device.handle, semaphore, next.value, .max) }
-      next.release()
-      next.finished(code < 0 ? device.remember(failure(code, "vkWaitSemaphores")) : nil)
-    }
-  }
+  override func close() { thread.join() }
 }
 
 extension Device {
@@ -93,7 +52,6 @@ extension Device {
   func start(_ submission: bp_submission, _ lane: Lane, _ tickets: [AnyObject], _ finished: @escaping @Sendable (PluginError?) -> Void) throws(PluginError) -> AnyObject? {
     guard submission.timestamps == nil, tickets.count < 60 else { return nil }
     try checkLoss()
-    guard submission.dispatches.count == 0 || submission.dispatches.ptr != nil else { throw .invalid("execute: dispatches are announced, but there are none") }
     var copies: [OwnCommands] = [], recordings: [(program: Program, recording: Recording)] = []
     do throws(PluginError) {
       for i in 0..<Int(submission.copies.count) {

@@ -65,9 +65,11 @@ final class Buffer: PluginBuffer, @unchecked Sendable {
   /// From the beginning of `memory`: host memory is imported by pages.
   let offset: UInt64
 
-  init(_ memory: bp_vk_memory, offset: UInt64, bytes: UInt64, isWritable: Bool) {
+  /// - Parameter isOwn: The device has set it aside.
+  init(_ memory: bp_vk_memory, offset: UInt64, bytes: UInt64, isWritable: Bool, isOwn: Bool) {
     (self.memory, self.offset) = (memory, offset)
-    super.init(bytes: bytes, isWritable: isWritable, address: UInt(memory.address + offset))
+    super.init(bytes: bytes, isWritable: isWritable, address: UInt(memory.address + offset), allocatedBytes: isOwn ? memory.bytes : 0,
+               native: UInt64(UInt(bitPattern: memory.buffer)))
   }
   /// For kernels.
   var deviceAddress: UInt64 { memory.address + offset }
@@ -76,48 +78,22 @@ final class Buffer: PluginBuffer, @unchecked Sendable {
 }
 
 extension Device {
-  private func makeBuffer(_ wanted: bp_buffer_desc) throws(PluginError) -> Buffer {
-    try checkLoss()
-    guard Int(wanted.memory_type) < memoryPlan.types.count else {
-      throw .invalid("buffer_create: memory type \(wanted.memory_type) does not exist, there are \(memoryPlan.types.count)")
-    }
-    guard wanted.align & (wanted.align &- 1) == 0 else { throw .invalid("buffer_create: alignment \(wanted.align) is no power of two") }
-    let type = memoryPlan.types[Int(wanted.memory_type)]
+  func makeBuffer(_ wanted: bp_buffer_desc) throws(PluginError) -> Buffer {
+    guard wanted.align <= 4096 else { throw PluginError(BP_E_UNSUPPORTED, "buffer_create: buffers begin at a multiple of 4096, not of \(wanted.align)", reason: BP_REASON_ALIGN) }
+    if wanted.bytes > UInt64(Int64.max) { throw failure(VkResult(VK_ERROR_OUT_OF_DEVICE_MEMORY), "buffer_create of \(wanted.bytes) bytes") }
+    let type = memoryPlan.types[Int(wanted.memory_type)], size = max(wanted.bytes, 1) &+ 15 & ~15
     var memory = bp_vk_memory()
-    switch wanted.source {
-    case BP_SOURCE_ALLOCATE:
-      guard wanted.align <= 4096 else { throw PluginError(BP_E_UNSUPPORTED, "buffer_create: buffers begin at a multiple of 4096, not of \(wanted.align)", reason: BP_REASON_ALIGN) }
-      let size = max(wanted.bytes, 1) &+ 15 & ~15
-      if wanted.bytes > UInt64(Int64.max) { throw failure(VkResult(VK_ERROR_OUT_OF_DEVICE_MEMORY), "buffer_create of \(wanted.bytes) bytes") }
-      try check(bp_vk_allocate(handle, size, type.vulkanType, type.isVisible ? 1 : 0, &memory), "vkAllocateMemory of \(wanted.bytes) bytes")
-      return Buffer(memory, offset: 0, bytes: wanted.bytes, isWritable: true)
-    case BP_SOURCE_HOST_POINTER where memoryPlan.imports:
-      guard let block = wanted.host_ptr else { throw .invalid("buffer_create: a host pointer to import is missing") }
-      let address = UInt64(UInt(bitPattern: block)), page = max(facts.import_align, 4096)
-      guard wanted.align == 0 || address & (wanted.align - 1) == 0 else { throw .invalid("buffer_create: the host pointer is no multiple of \(wanted.align)") }
-      let isWritable = wanted.access & BP_ACCESS_WRITE != 0
-      if wanted.bytes == 0 { return Buffer(memory, offset: 0, bytes: 0, isWritable: isWritable) }
-      let first = address & ~(page - 1), end = (address + wanted.bytes + page - 1) & ~(page - 1)
-      try check(bp_vk_import(handle, UnsafeMutableRawPointer(bitPattern: UInt(first)), end - first, &memory), "the import of \(wanted.bytes) bytes of host memory")
-      return Buffer(memory, offset: address - first, bytes: wanted.bytes, isWritable: isWritable)
-    default:
-      throw PluginError(BP_E_UNSUPPORTED, "buffer_create: source \(wanted.source) cannot be imported here\(memoryPlan.imports ? ", host pointers can" : "")",
-                        reason: BP_REASON_FEATURE)
-    }
+    try check(bp_vk_allocate(handle, size, type.vulkanType, type.isVisible ? 1 : 0, &memory), "vkAllocateMemory of \(wanted.bytes) bytes")
+    return Buffer(memory, offset: 0, bytes: wanted.bytes, isWritable: true, isOwn: true)
   }
 
-  func create(_ source: UnsafePointer<bp_buffer_desc>?, _ out: UnsafeMutablePointer<bp_buffer?>?,
-              _ info: UnsafeMutablePointer<bp_buffer_info>?) throws(PluginError) {
-    guard let source, let out else { throw .invalid("buffer_create: an argument is NULL") }
-    let wanted = readRecord(source, zero: bp_buffer_desc())
-    try checkChain(wanted.h, of: "buffer_create")
-    let buffer = try makeBuffer(wanted)
-    out.pointee = makeHandle(buffer as PluginBuffer)
-    guard let info else { return }
-    var description = bp_buffer_info()
-    (description.bytes, description.actual_bytes) = (wanted.bytes, wanted.source == BP_SOURCE_ALLOCATE ? buffer.memory.bytes : 0)
-    (description.memory_type, description.native) = (wanted.memory_type, UInt64(UInt(bitPattern: buffer.memory.buffer)))
-    writeRecord(description, to: info)
+  func wrap(_ block: UnsafeMutableRawPointer, _ wanted: bp_buffer_desc, isWritable: Bool) throws(PluginError) -> Buffer {
+    var memory = bp_vk_memory()
+    if wanted.bytes == 0 { return Buffer(memory, offset: 0, bytes: 0, isWritable: isWritable, isOwn: false) }
+    let address = UInt64(UInt(bitPattern: block)), page = max(facts.import_align, 4096)
+    let first = address & ~(page - 1), end = (address + wanted.bytes + page - 1) & ~(page - 1)
+    try check(bp_vk_import(handle, UnsafeMutableRawPointer(bitPattern: UInt(first)), end - first, &memory), "the import of \(wanted.bytes) bytes of host memory")
+    return Buffer(memory, offset: address - first, bytes: wanted.bytes, isWritable: isWritable, isOwn: false)
   }
 
   func destroy(_ handle: bp_buffer) {
@@ -125,19 +101,11 @@ extension Device {
     bp_vk_free(self.handle, &buffer.memory)
   }
 
-  func address(_ handle: bp_buffer?, _ offset: UInt64, _ length: UInt64, _ access: UInt32,
-               _ out: UnsafeMutablePointer<UnsafeMutableRawPointer?>?) throws(PluginError) {
-    try checkLoss()
-    guard let handle, let out else { throw .invalid("buffer_map: an argument is NULL") }
-    let buffer = unsafeDowncast(object(handle, as: PluginBuffer.self), to: Buffer.self)
-    guard offset <= buffer.bytes, length <= buffer.bytes - offset else {
-      throw .invalid("buffer_map: bytes \(offset) to \(offset &+ length) of a buffer of \(buffer.bytes)")
-    }
-    guard access & BP_ACCESS_WRITE == 0 || buffer.isWritable else { throw .invalid("buffer_map: the buffer was imported read-only") }
+  func place(_ buffer: Buffer, _ offset: UInt64) throws(PluginError) -> UnsafeMutableRawPointer? {
     guard let address = buffer.hostAddress else {
-      if buffer.bytes == 0 { return }
+      if buffer.bytes == 0 { return nil }
       throw PluginError(BP_E_UNSUPPORTED, "buffer_map: the host does not see this memory; copy through memory type \(memoryPlan.types.count - 1)", reason: BP_REASON_FEATURE)
     }
-    out.pointee = UnsafeMutableRawPointer(address + Int(offset))
+    return UnsafeMutableRawPointer(address + Int(offset))
   }
 }

@@ -3,48 +3,21 @@ import BackplaneKernelKit
 import BackplanePluginKit
 import VulkanKernels
 
-/// What this build speaks.
-let spokenABI = UInt32(BP_ABI_1_0)...UInt32(BP_ABI_THIS)
 let pluginVersion: StaticString = "0.1.0"
 
 /// The one exported symbol. Pure; the table is static data.
 @c @implementation
 public func bp_plugin_query(_ hostMinimum: UInt32, _ hostMaximum: UInt32) -> UnsafePointer<bp_plugin>! {
-  guard hostMaximum >= spokenABI.lowerBound, hostMinimum <= spokenABI.upperBound, hostMinimum <= hostMaximum else { return nil }
-  return withUnsafePointer(to: &pluginTable) { $0 }  // a global's address is stable
+  withUnsafePointer(to: &pluginTable) { answerQuery($0, hostMinimum, hostMaximum) }  // a global's address is stable
 }
 
-/// Written once, when it is first used.
-nonisolated(unsafe) private var pluginTable: bp_plugin = {
-  var table = bp_plugin()
-  table.h = head(bp_plugin.self, BP_ST_PLUGIN)
-  (table.abi_min, table.abi_max) = (spokenABI.lowerBound, spokenABI.upperBound)
-  table.name = bp_str("vulkan")
-  table.vendor = bp_str("Backplane")
-  table.version = bp_str(pluginVersion)
-  table.build_id = bp_str(pluginVersion)
-  table.flags = BP_PLUGIN_OWN_THREADS  // the drivers' own
-  #if DEBUG
-  table.flags |= BP_PLUGIN_DEBUG_BUILD
-  #endif
-  table.abi_layout_hash = UInt64(BP_ABI_LAYOUT_HASH_1_0)
-  table.instance_create = { host, out, error in withError(error) { () throws(PluginError) in
-    guard let out else { throw .invalid("instance_create: no place for the instance") }
-    out.pointee = makeHandle(try Instance(host))
-  } }
-  table.instance_destroy = { if let instance = $0 { _ = take(instance, as: Instance.self) } }
-  table.device_count = { instance, out, error in withError(error) { () throws(PluginError) in
-    guard let instance, let out else { throw .invalid("device_count: an argument is NULL") }
-    out.pointee = UInt32(object(instance, as: Instance.self).devices.count)
-  } }
-  table.device_open = { instance, index, out, functions, error in withError(error) { () throws(PluginError) in
-    guard let instance, let out, let functions else { throw .invalid("device_open: an argument is NULL") }
-    out.pointee = makeHandle(try Device(object(instance, as: Instance.self), Int(index)) as PluginDevice)
-    functions.pointee = deviceFunctionTable()
-  } }
-  table.device_close = { if let device = $0 { _ = take(device, as: PluginDevice.self) } }
+/// Written once, when it is first used. The threads are the drivers' own.
+nonisolated(unsafe) private var pluginTable = {
+  var table = makePluginTable(name: "vulkan", vendor: "Backplane", version: pluginVersion, flags: BP_PLUGIN_OWN_THREADS) { host, out, error in
+    makeInstance(host, out, error) { (host) throws(PluginError) in try Instance(host) }
+  }
   table.extension = { _, name, version in
-    guard version == 1, let letters = name.ptr, String(decoding: UnsafeRawBufferPointer(start: letters, count: Int(name.len)), as: UTF8.self) == "backplane.lose_device" else { return nil }
+    guard version == 1, name.string == "backplane.lose_device" else { return nil }
     return unsafeBitCast(loseDevice, to: UnsafeRawPointer.self)
   }
   return table
@@ -56,8 +29,7 @@ private let loseDevice: @convention(c) (bp_device?) -> Void = { device in
 }
 
 /// One use of the plugin by a host: the loader, its devices, and the kernels.
-final class Instance: @unchecked Sendable {
-  let host: Host
+final class Instance: PluginInstance, @unchecked Sendable {
   let handle: OpaquePointer
   let devices: [bp_vk_facts]
   let library: KernelLibrary
@@ -65,8 +37,7 @@ final class Instance: @unchecked Sendable {
   private let complaints: Unmanaged<Complaints>
 
   /// - Throws: What is missing on this machine, and what to install.
-  init(_ table: UnsafePointer<bp_host>?) throws(PluginError) {
-    let host = try Host(table, abi: spokenABI)
+  init(_ host: Host) throws(PluginError) {
     let complaints = Unmanaged.passRetained(Complaints(host))
     do throws(PluginError) {
       var out: OpaquePointer?
@@ -97,18 +68,20 @@ final class Instance: @unchecked Sendable {
       }
     } catch {
       complaints.release()
-      host.deallocate()
       throw error
     }
-    (self.host, self.complaints) = (host, complaints)
+    self.complaints = complaints
+    super.init(host: host)
     for problem in library.problems { host.log(BP_LOG_WARNING, "kernels", problem) }
   }
 
   deinit {
     bp_vk_close(handle)
     complaints.release()
-    host.deallocate()
   }
+
+  override var deviceCount: Int { devices.count }
+  override func openDevice(_ index: Int) throws(PluginError) -> PluginDevice { try Device(self, index) }
 }
 
 /// What the validation layer says becomes errors of the host's log.

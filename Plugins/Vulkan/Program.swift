@@ -12,20 +12,14 @@ final class Program: KernelProgram, @unchecked Sendable {
 
   init(_ device: Device, _ request: bp_compile) throws(PluginError) {
     self.device = device
-    try super.init(device, request, device.library, device.traits)
-    for key in kernels {
-      if let token = request.cancel, device.host.table.pointee.cancelled(device.host.table.pointee.ctx, token) != 0 {
-        throw PluginError(BP_E_CANCELLED, "program_create was cancelled while kernels were compiled")
-      }
-      compiled.append(try device.pipelines.pipeline(key))
-    }
+    try super.init(device, request)
+    try compileKernels(device.host, request) { (key) throws(PluginError) in compiled.append(try device.pipelines.pipeline(key)) }
   }
 
   /// Commands for a dispatch, ready to be submitted; nil when there is nothing to do. The recording goes back with ``give(_:)`` when it has run.
   ///
   /// - Parameter timed: It takes timestamps, also when nothing is launched.
   func prepare(_ dispatch: bp_dispatch, _ submission: bp_submission, timed: Bool) throws(PluginError) -> Recording? {
-    let host = device.host.table.pointee
     var launches: [(Launch, [UInt64])] = []
     try self.dispatch(dispatch) { (launch, place: (Int) throws(PluginError) -> StoragePlace?) throws(PluginError) in
       var addresses: [UInt64] = []
@@ -49,8 +43,7 @@ final class Program: KernelProgram, @unchecked Sendable {
         }
       }
       try recording.record(launches.map { $0.0.kernel }, compiled)
-      if let token = submission.cancel, host.cancelled(host.ctx, token) != 0 { throw PluginError(BP_E_CANCELLED, "cancelled", node: launches.first?.0.node) }
-      if submission.deadline_ns != 0, host.now_ns(host.ctx) > submission.deadline_ns { throw PluginError(BP_E_TIMEOUT, "the deadline has passed", node: launches.first?.0.node) }
+      try device.host.checkTime(submission, node: launches.first?.0.node)
     } catch {
       give(recording)
       throw error

@@ -7,7 +7,6 @@ extension Device {
   func run(_ submission: bp_submission) throws(PluginError) {
     try checkLoss()
     for i in 0..<Int(submission.copies.count) { try copy(submission.copies.record(i, zero: bp_copy())) }
-    guard submission.dispatches.count == 0 || submission.dispatches.ptr != nil else { throw .invalid("execute: dispatches are announced, but there are none") }
     for i in 0..<Int(submission.dispatches.count) {
       let dispatch = submission.dispatches.record(i, zero: bp_dispatch()), program = try self.program(dispatch)
       var times: (UInt64, UInt64) = (0, 0)
@@ -15,13 +14,12 @@ extension Device {
         defer { program.give(recording) }
         times = try recording.run()
       }
-      if let stamps = submission.timestamps { try write(times, at: i, of: submission, to: stamps.pointee) }
+      if let place = try submission.timestampPlace(i) { try write(times, to: place) }
     }
   }
 
   func program(_ dispatch: bp_dispatch) throws(PluginError) -> Program {
-    guard let handle = dispatch.program else { throw .invalid("execute: a dispatch has no program") }
-    return unsafeDowncast(object(handle, as: PluginProgram.self), to: Program.self)
+    unsafeDowncast(try KernelProgram.of(dispatch), to: Program.self)
   }
 
   private func copy(_ copy: bp_copy) throws(PluginError) {
@@ -31,51 +29,42 @@ extension Device {
 
   /// Commands for a copy; nil when there is nothing to do.
   func prepare(_ copy: bp_copy) throws(PluginError) -> OwnCommands? {
-    guard let from = copy.src, let to = copy.dst else { throw .invalid("copy: source or destination is missing") }
-    let rows = UInt64(max(copy.rows, 1)), bytes = from.pointee.bytes
-    func range(_ binding: bp_binding, _ pitch: UInt64) throws(PluginError) -> StoragePlace {
-      let (span, tooLong) = pitch.multipliedReportingOverflow(by: rows - 1)
-      let (end, tooFar) = span.addingReportingOverflow(bytes)
-      var whole = binding
-      whole.bytes = end
-      guard !tooLong, !tooFar else { throw .invalid("copy: \(rows) rows, \(pitch) bytes apart, are too long") }
-      return try KernelProgram.place(whole, "copy: a binding of \(rows) rows of \(bytes) bytes")
-    }
-    let input = try range(from.pointee, copy.src_pitch), output = try range(to.pointee, copy.dst_pitch)
-    guard output.buffer.isWritable else { throw .invalid("copy: the destination was imported read-only") }
-    if bytes == 0 { return nil }
-    let source = unsafeDowncast(input.buffer, to: Buffer.self), target = unsafeDowncast(output.buffer, to: Buffer.self)
+    let plan = try CopyPlan(copy)
+    if plan.rows.isEmpty { return nil }
+    let source = unsafeDowncast(plan.input.buffer, to: Buffer.self), target = unsafeDowncast(plan.output.buffer, to: Buffer.self)
     let own = try OwnCommands(self, timed: false)
-    for row in 0..<rows {
-      bp_vk_copy(handle, &own.commands, source.memory.buffer, source.offset + input.offset + row * copy.src_pitch, target.memory.buffer,
-                 target.offset + output.offset + row * copy.dst_pitch, bytes)
+    for row in plan.rows {
+      bp_vk_copy(handle, &own.commands, source.memory.buffer, source.offset + row.from, target.memory.buffer, target.offset + row.to, UInt64(plan.bytes))
     }
     try check(bp_vk_end(handle, &own.commands), "vkEndCommandBuffer")
     return own
   }
 
-  private func write(_ times: (UInt64, UInt64), at index: Int, of submission: bp_submission, to binding: bp_binding) throws(PluginError) {
-    let needed = UInt64(submission.dispatches.count) * UInt64(MemoryLayout<bp_timestamp>.stride)
-    let place = try KernelProgram.place(binding, "the timestamps")
-    guard place.buffer.isWritable, needed <= binding.bytes, let memory = unsafeDowncast(place.buffer, to: Buffer.self).hostAddress else {
-      throw .invalid("execute: timestamps need \(needed) writable bytes that the host sees")
-    }
-    let stamp = UnsafeMutableRawPointer(memory + Int(place.offset) + index * MemoryLayout<bp_timestamp>.stride).assumingMemoryBound(to: bp_timestamp.self)
+  private func write(_ times: (UInt64, UInt64), to place: StoragePlace) throws(PluginError) {
+    guard let memory = unsafeDowncast(place.buffer, to: Buffer.self).hostAddress else { throw .invalid("execute: timestamps need memory that the host sees") }
+    let stamp = UnsafeMutableRawPointer(memory + Int(place.offset)).assumingMemoryBound(to: bp_timestamp.self)
     (stamp.pointee.begin_ticks, stamp.pointee.end_ticks) = times
   }
 
-  /// The host's time beside the device's, from a submission that only takes the time.
+  /// The host's time beside the device's: read together where the driver can, else from a submission that only takes the time.
   func readClock() throws(PluginError) -> bp_clock {
     try checkLoss()
+    var clock = bp_clock()
+    clock.hz = facts.timestamp_period > 0 ? UInt64(1e9 / Double(facts.timestamp_period)) : 0
+    var read: (host: UInt64, ticks: UInt64, deviation: UInt64) = (0, 0, 0)
+    let begin = host.now
+    if facts.has(BP_VK_CALIBRATED), bp_vk_clocks(handle, &read.host, &read.ticks, &read.deviation) >= 0, begin...max(begin, host.now) ~= read.host {
+      (clock.host_ns, clock.device_ticks, clock.max_deviation_ns) = (read.host, read.ticks, max(read.deviation, 1))
+      return clock
+    }
     let own = try OwnCommands(self, timed: true)
     try check(bp_vk_end(handle, &own.commands), "vkEndCommandBuffer")
     let before = host.now
     try check(bp_vk_run(handle, &own.commands, .max), "vkQueueSubmit")
     let after = host.now
-    var ticks: [UInt64] = [0, 0], clock = bp_clock()
+    var ticks: [UInt64] = [0, 0]
     try check(bp_vk_times(handle, &own.commands, &ticks), "vkGetQueryPoolResults")
     (clock.host_ns, clock.device_ticks, clock.max_deviation_ns) = (before + (after - before) / 2, ticks[0], (after - before) / 2 + 1)
-    clock.hz = facts.timestamp_period > 0 ? UInt64(1e9 / Double(facts.timestamp_period)) : 0
     return clock
   }
 }

@@ -70,8 +70,9 @@ final class UserShaders: Sendable {
   }
 
   private func temporaryFolder() throws(PluginError) -> String {
-    var path = Array("/tmp/backplane-shader-XXXXXX".utf8CString)
-    guard mkdtemp(&path) != nil else { throw PluginError(BP_E_INTERNAL, "no temporary folder can be made (errno \(errno))") }
+    let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    var path = Array((folder + "/backplane-shader-XXXXXX").utf8CString)
+    guard mkdtemp(&path) != nil else { throw PluginError(BP_E_INTERNAL, "no temporary folder can be made in \(folder) (errno \(errno))") }
     return String(decoding: path.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 

@@ -9,8 +9,13 @@ open class PluginBuffer: @unchecked Sendable {
   /// Where it begins for the host, to check alignment; 0 when the device places it.
   public let address: UInt
 
-  public init(bytes: UInt64, isWritable: Bool, address: UInt) {
-    (self.bytes, self.isWritable, self.address) = (bytes, isWritable, address)
+  /// What the device has set aside; 0 for memory of others.
+  public let allocatedBytes: UInt64
+  /// The API's own handle.
+  public let native: UInt64
+
+  public init(bytes: UInt64, isWritable: Bool, address: UInt, allocatedBytes: UInt64, native: UInt64) {
+    (self.bytes, self.isWritable, self.address, self.allocatedBytes, self.native) = (bytes, isWritable, address, allocatedBytes, native)
   }
 }
 
@@ -44,16 +49,16 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
     let sameAs: Int?
   }
 
-  public init(_ device: PluginDevice, _ request: bp_compile, _ library: KernelLibrary, _ traits: DeviceTraits) throws(PluginError) {
+  public init(_ device: KernelDevice, _ request: bp_compile) throws(PluginError) {
     let host = device.host
     let graph = try GraphReader(request.graph)
     try graph.checkOrder()
-    let lowering = NodeLowering(graph, library, traits)
+    let lowering = NodeLowering(graph, device.library, device.traits)
     let choices = try request.choices(), strict = request.numerics == BP_NUMERICS_STRICT
     var plans: [LaunchPlan] = [], ranges: [Int: [(symbol: Int, values: ClosedRange<Int64>)]] = [:]
     var inPlace: [(node: Int, input: Int, output: Int)] = [], views: [(tensor: Int, base: Int)] = []
     for (index, node) in graph.nodes.enumerated() {
-      if let token = request.cancel, index % 64 == 0, host.table.pointee.cancelled(host.table.pointee.ctx, token) != 0 {
+      if index % 64 == 0, host.isCancelled(request.cancel) {
         throw PluginError(BP_E_CANCELLED, "program_create was cancelled at node \(index) of \(graph.nodes.count)", node: index)
       }
       if graph.isView(node) { views.append((tensor: Int(node.outputs[0]), base: Int(node.inputs[0]))) }
@@ -102,10 +107,8 @@ open class KernelProgram: PluginProgram, @unchecked Sendable {
     let first = Dictionary(graph.inputs.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     bindings = graph.inputs.map { Binding(tensor: Int($0), isWritten: written.contains($0), sameAs: nil) }
       + graph.outputs.map { Binding(tensor: Int($0), isWritten: written.contains($0), sameAs: first[$0]) }
-    placements = bp_array(ptr: UnsafeRawPointer(memory.copy(workspace.placements)), count: UInt32(workspace.placements.count),
-                          stride: UInt32(MemoryLayout<bp_placement>.stride))
-    let pairs = workspace.aliases.map { bp_alias(h: head(bp_alias.self, BP_ST_ALIAS), input: UInt32($0.input), output: UInt32($0.output)) }
-    aliases = bp_array(ptr: UnsafeRawPointer(memory.copy(pairs)), count: UInt32(pairs.count), stride: UInt32(MemoryLayout<bp_alias>.stride))
+    placements = memory.list(workspace.placements)
+    aliases = memory.list(workspace.aliases.map { bp_alias(h: head(bp_alias.self, BP_ST_ALIAS), input: UInt32($0.input), output: UInt32($0.output)) })
     super.init()
   }
 

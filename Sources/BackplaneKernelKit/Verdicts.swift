@@ -18,29 +18,20 @@ public final class VerdictMaker: @unchecked Sendable {
     for variant in library.variants.values.joined() where declares[variant.name] == nil {
       var list = variant.declares
       if flushesSubnormals { list.append(("ftz", .int(1))) }
-      let records = list.map { record($0.name, $0.value) }
-      declares[variant.name] = bp_array(ptr: records.isEmpty ? nil : UnsafeRawPointer(memory.copy(records)), count: UInt32(records.count),
-                                        stride: UInt32(MemoryLayout<bp_attr>.stride))
-      names[variant.name] = text(variant.name)
+      declares[variant.name] = memory.list(list.map { record($0.name, $0.value) })
+      names[variant.name] = memory.text(variant.name)
     }
-  }
-
-  private func text(_ string: String) -> bp_str {
-    bp_str(ptr: UnsafePointer(memory.copy(string.utf8.map { CChar(bitPattern: $0) })), len: UInt64(string.utf8.count))
   }
 
   private func record(_ name: String, _ value: Formula.Value) -> bp_attr {
-    var record = bp_attr()
-    record.h = head(bp_attr.self, BP_ST_ATTR)
-    record.name = identifier(name)
     switch value {
-    case .int(let i): (record.kind, record.i) = (BP_ATTR_I64, Int64(i))
-    case .string(let s):
-      let stored = text(s)
-      (record.kind, record.data, record.count) = (BP_ATTR_STR, UnsafeRawPointer(stored.ptr), UInt32(stored.len))
-    default: break
+    case .int(let i): return memory.attribute(name, i)
+    case .string(let s): return memory.attribute(name, s)
+    default:
+      var record = memory.attribute(name, 0)
+      record.kind = 0
+      return record
     }
-    return record
   }
 
   public func query(_ graph: UnsafePointer<bp_graph>?, _ out: UnsafeMutableRawPointer?, _ stride: UInt32, _ count: UInt32,

@@ -29,6 +29,15 @@ public struct Host: @unchecked Sendable {
   public var workerCount: Int { max(Int(table.pointee.worker_count(table.pointee.ctx, 0)), 1) }
   public var now: UInt64 { table.pointee.now_ns(table.pointee.ctx) }
 
+  /// Of a token that a request came with; nil never is.
+  public func isCancelled(_ token: UnsafeMutableRawPointer?) -> Bool { token != nil && table.pointee.cancelled(table.pointee.ctx, token) != 0 }
+
+  /// - Throws: `BP_E_CANCELLED` or `BP_E_TIMEOUT` when nobody wants the submission any more.
+  public func checkTime(_ submission: bp_submission, node: Int?) throws(PluginError) {
+    if isCancelled(submission.cancel) { throw PluginError(BP_E_CANCELLED, "cancelled", node: node) }
+    if submission.deadline_ns != 0, now > submission.deadline_ns { throw PluginError(BP_E_TIMEOUT, "the deadline has passed", node: node) }
+  }
+
   /// - Throws: `BP_E_OOM_HOST`.
   public func allocate(bytes: UInt64, align: UInt64, tag: UInt32) throws(PluginError) -> UnsafeMutableRawPointer {
     guard let memory = table.pointee.alloc(table.pointee.ctx, bytes, align, tag) else {

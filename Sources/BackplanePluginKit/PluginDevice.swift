@@ -17,6 +17,9 @@ open class PluginDevice: @unchecked Sendable {
 
   open func info(_ out: UnsafeMutablePointer<bp_device_info>) throws(PluginError) { throw missing("info") }
 
+  /// Ends threads of the device's own, before the last reference to it goes.
+  open func close() {}
+
   // MARK: Capability
 
   /// Writes one `bp_verdict` a node, `stride` bytes apart.
@@ -73,6 +76,7 @@ open class PluginDevice: @unchecked Sendable {
     guard let source else { throw .invalid("execute: no submission") }
     let submission = readRecord(source, zero: bp_submission())
     try checkChain(submission.h, of: "submission")
+    guard submission.dispatches.count == 0 || submission.dispatches.ptr != nil else { throw .invalid("execute: dispatches are announced, but there are none") }
     do throws(PluginError) {
       if submission.waits.count > 0 { try wait(submission) }
       try work(submission)
@@ -93,6 +97,14 @@ open class PluginDevice: @unchecked Sendable {
   /// Has one task run soon, on another thread: the host's pool, unless the device has threads of its own.
   open func post(_ task: @escaping @Sendable @convention(c) (UnsafeMutableRawPointer?) -> Void, _ context: UnsafeMutableRawPointer?) -> bp_status {
     host.table.pointee.post(host.table.pointee.ctx, task, context, 0)
+  }
+
+  /// What a peer says of its memory, for ``link(_:_:_:_:)``.
+  public final func memoryType(_ index: UInt32, of peer: UnsafePointer<bp_device_info>?) throws(PluginError) -> bp_memory_type {
+    guard let peer else { throw .invalid("link: an argument is missing") }
+    let types = try readRecord(peer, zero: bp_device_info()).memory_types.records(zero: bp_memory_type(), named: "memory types")
+    guard let type = types.first(where: { $0.index == index }) else { throw .invalid("link: the peer has no memory type \(index)") }
+    return type
   }
 
   private func missing(_ name: String) -> PluginError {

@@ -60,7 +60,7 @@ public final class VariantRecords: @unchecked Sendable {
 
   private func text(_ string: String) -> bp_str {
     if let known = texts[string] { return known }
-    let made = bp_str(ptr: UnsafePointer(memory.copy(string.utf8.map { CChar(bitPattern: $0) })), len: UInt64(string.utf8.count))
+    let made = memory.text(string)
     texts[string] = made
     return made
   }
@@ -75,7 +75,7 @@ public final class VariantRecords: @unchecked Sendable {
       (record.values, record.count) = (UnsafePointer(memory.copy(parameter.values.map { Int64($0) })), UInt32(parameter.values.count))
       return record
     }
-    let made = bp_array(ptr: records.isEmpty ? nil : UnsafeRawPointer(memory.copy(records)), count: UInt32(records.count), stride: UInt32(MemoryLayout<bp_param>.stride))
+    let made = memory.list(records)
     arrays[key] = made
     return made
   }

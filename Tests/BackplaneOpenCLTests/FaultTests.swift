@@ -135,9 +135,11 @@ struct OpenCLFaultTests {
   // MARK: Stores
 
   /// Runs a case in a runtime of its own; how many programs were compiled for it.
-  private func compiled(_ cache: String, _ fault: FaultyLoader.Fault = .none) throws -> (Int, CaseResult) {
+  ///
+  /// - Parameter quirks: Without them a driver that keeps compiled kernels itself is taken for one that does not.
+  private func compiled(_ cache: String, _ fault: FaultyLoader.Fault = .none, quirks: String = "off") throws -> (Int, CaseResult) {
     let loader = try loader, before = loader.compileCount
-    let result = try loader.with(fault) { OpenCLHost.outcome(relu, try loader.runtime(["cache.directory": cache]).device("opencl")) }
+    let result = try loader.with(fault) { OpenCLHost.outcome(relu, try loader.runtime(["cache.directory": cache, "opencl.quirks": quirks]).device("opencl")) }
     return (loader.compileCount - before, result)
   }
 
@@ -146,6 +148,14 @@ struct OpenCLFaultTests {
     #expect(try compiled(cache).0 > 0)
     #expect(try compiled(cache).0 == 0)
     #expect(try compiled(cache, .otherDriver).0 > 0, "another driver version gets programs of its own")
+  }
+
+  @Test func aDriverThatKeepsKernelsItselfIsNotAskedForThem() throws {
+    let folder = try TemporaryFolder(), cache = folder.path + "/blobs"
+    guard (OpenCLHost.shared.devices.first?.info[property: "quirks"]).map({ "\($0)".contains("pocl_cache") }) ?? false else { return }
+    #expect(try compiled(cache, quirks: "on").0 > 0)
+    #expect(((try? FileManager.default.contentsOfDirectory(atPath: cache)) ?? []).allSatisfy { !$0.hasSuffix(".blob") })
+    #expect(try compiled(cache).0 > 0, "nothing was kept")
   }
 
   @Test func aDamagedOrRefusedEntryIsBuiltAnew() throws {

@@ -1,4 +1,5 @@
-// cast: between f32, f16, bf16, i8, u8, i32, i64 and bool. Integers go through 64 bits, floats through f32, both exactly; a result is rounded once.
+// cast: between f32, f16, bf16, i8, u8, i32, i64 and bool. Integers go through 64 bits, floats through f32, both exactly; a result is rounded once, and
+// saturates where it is a whole number.
 // Formats are numbers here, so that one compiled kernel does all pairs.
 #include "shared/values.cl"
 enum { F32, F16, BF16, I8, U8, I32, I64, BOOL };
@@ -23,17 +24,6 @@ inline void store_number(global uchar *y, int format, bool whole, long i, float 
   default: store_i64(y, i);
   }
 }
-// Integers wrap into narrower ones; floats saturate.
-inline void store_wrapped(global uchar *y, int format, long i) {
-  switch (format) {
-  case I8:
-  case U8: *y = (uchar)i; return;
-  case I32: store_i32(y, (int)i); return;
-  case I64: store_i64(y, i); return;
-  default: store_number(y, format, true, i, 0);
-  }
-}
-
 kernel void cast(OUT(y), IN(x), const int8 extents, const long8 y_steps, const long8 x_steps, const int to, const int from) {
   const uint run = get_global_id(1);
   const long begin = (long)get_global_id(0) * CHUNK, end = min(begin + CHUNK, (long)extents.s7);
@@ -46,11 +36,11 @@ kernel void cast(OUT(y), IN(x), const int8 extents, const long8 y_steps, const l
     case F32: store_number(at, to, false, 0, load_f32(p)); break;
     case F16: store_number(at, to, false, 0, load_f16(p)); break;
     case BF16: store_number(at, to, false, 0, load_bf16(p)); break;
-    case I8: store_wrapped(at, to, *(global const char *)p); break;
-    case U8: store_wrapped(at, to, *p); break;
-    case I32: store_wrapped(at, to, load_i32(p)); break;
-    case I64: store_wrapped(at, to, load_i64(p)); break;
-    default: store_wrapped(at, to, *p != 0);
+    case I8: store_number(at, to, true, *(global const char *)p, 0); break;
+    case U8: store_number(at, to, true, *p, 0); break;
+    case I32: store_number(at, to, true, load_i32(p), 0); break;
+    case I64: store_number(at, to, true, load_i64(p), 0); break;
+    default: store_number(at, to, true, *p != 0, 0);
     }
   }
 }

@@ -55,7 +55,16 @@ inline void store_i64(global uchar *p, long v) { *(global long *)p = v; }
 inline float16 load16_f32(global const uchar *p) { return vload16(0, (global const float *)p); }
 inline float16 load16_bf16(global const uchar *p) { return as_float16(convert_uint16(vload16(0, (global const ushort *)p)) << 16); }
 inline void store16_f32(global uchar *p, float16 v) { vstore16(v, 0, (global float *)p); }
+#if ALIGNED_HALF_STORE
+// Some drivers store sixteen halves as if they lay at a multiple of sixteen bytes: so they go through a register.
+inline void store16_f16(global uchar *p, float16 v) {
+  ushort16 bits;
+  vstore_half16_rte(v, 0, (half *)&bits);
+  vstore16(bits, 0, (global ushort *)p);
+}
+#else
 inline void store16_f16(global uchar *p, float16 v) { vstore_half16_rte(v, 0, (global half *)p); }
+#endif
 inline void store16_bf16(global uchar *p, float16 v) {
   uint16 u = as_uint16(v);
   uint16 rounded = (u + 0x7fff + (u >> 16 & 1)) >> 16, quiet = u >> 16 | 0x40;

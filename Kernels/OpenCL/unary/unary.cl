@@ -13,8 +13,14 @@
 #define define_op_reciprocal(V) inline V op_reciprocal_##V(V x, float p, float q) { return 1 / x; }
 #define define_op_exp(V) inline V op_exp_##V(V x, float p, float q) { return exp(x); }
 #define define_op_log(V) inline V op_log_##V(V x, float p, float q) { return log(x); }
+#if WRONG_SMALL_ANGLES
+// Some drivers' vectors get small angles wrong beside a huge one: there the first terms are right to the last bit.
+#define define_op_sin(V) inline V op_sin_##V(V x, float p, float q) { V z = x * x; return select(sin(x), x - x * z * (1.0f / 6 - z * (1.0f / 120)), isless(fabs(x), (V)0x1p-6f)); }
+#define define_op_cos(V) inline V op_cos_##V(V x, float p, float q) { V z = x * x; return select(cos(x), 1 - z * (0.5f - z * (1.0f / 24)), isless(fabs(x), (V)0x1p-6f)); }
+#else
 #define define_op_sin(V) inline V op_sin_##V(V x, float p, float q) { return sin(x); }
 #define define_op_cos(V) inline V op_cos_##V(V x, float p, float q) { return cos(x); }
+#endif
 #define define_op_tanh(V) inline V op_tanh_##V(V x, float p, float q) { return tanh(x); }
 #define define_op_erf(V) inline V op_erf_##V(V x, float p, float q) { return erf(x); }
 #define define_op_floor(V) inline V op_floor_##V(V x, float p, float q) { return floor(x); }

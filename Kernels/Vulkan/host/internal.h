@@ -88,6 +88,7 @@ struct bp_vk_device {
   VkDescriptorSetLayout set_layout;
   VkPipelineLayout layout;
   VkPipelineCache cache;
+  VkResult (*GetCalibratedTimestampsEXT)(VkDevice, uint32_t, const VkCalibratedTimestampInfoEXT *, uint64_t *, uint64_t *);
   VkResult (*GetMemoryHostPointerPropertiesEXT)(VkDevice, VkFlags, const void *, VkMemoryHostPointerPropertiesEXT *);
   DEVICE_FUNCTIONS(MEMBER)
 };

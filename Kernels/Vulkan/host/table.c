@@ -7,6 +7,9 @@ alignas(4) static const unsigned char argmax_spv[] = {
 alignas(4) static const unsigned char attention_spv[] = {
 #embed "../attention.spv"
 };
+alignas(4) static const unsigned char attention_parts_spv[] = {
+#embed "../attention_parts.spv"
+};
 alignas(4) static const unsigned char attention_tile_spv[] = {
 #embed "../attention_tile.spv"
 };
@@ -24,6 +27,9 @@ alignas(4) static const unsigned char cumsum_spv[] = {
 };
 alignas(4) static const unsigned char dot_spv[] = {
 #embed "../dot.spv"
+};
+alignas(4) static const unsigned char dot8_spv[] = {
+#embed "../dot8.spv"
 };
 alignas(4) static const unsigned char dynamic_quantize_spv[] = {
 #embed "../dynamic_quantize.spv"
@@ -141,8 +147,8 @@ static const unsigned char words_def[] = {
 #define MANIFEST(name) {#name ".json", name##_json, sizeof name##_json}
 #define SHARED(name) {"shared/" #name ".glsl", name##_glsl, sizeof name##_glsl}
 static const bp_vulkan_file files[] = {
-  SHADER(argmax), SHADER(attention), SHADER(attention_tile), SHADER(binary), SHADER(cast), SHADER(copy), SHADER(cumsum), SHADER(dot), SHADER(dynamic_quantize), SHADER(fill),
-  SHADER(gather), SHADER(matmul), SHADER(matmul_integer), SHADER(matrix), SHADER(merge_attention), SHADER(norm), SHADER(pow), SHADER(quantize_linear),
+  SHADER(argmax), SHADER(attention), SHADER(attention_parts), SHADER(attention_tile), SHADER(binary), SHADER(cast), SHADER(copy), SHADER(cumsum), SHADER(dot), SHADER(dot8), SHADER(dynamic_quantize),
+  SHADER(fill), SHADER(gather), SHADER(matmul), SHADER(matmul_integer), SHADER(matrix), SHADER(merge_attention), SHADER(norm), SHADER(pow), SHADER(quantize_linear),
   SHADER(reduce), SHADER(rope), SHADER(sample), SHADER(scatter), SHADER(select), SHADER(softmax), SHADER(tile), SHADER(topk), SHADER(unary),
   MANIFEST(unary), MANIFEST(binary), MANIFEST(move), MANIFEST(rows), MANIFEST(matmul), MANIFEST(attention), MANIFEST(quantize), MANIFEST(tile), MANIFEST(quirks),
   SHARED(binary), SHARED(decode), SHARED(encode), SHARED(groups), SHARED(math), SHARED(order), SHARED(values), SHARED(walk), {"host/words.def", words_def, sizeof words_def},

@@ -23,6 +23,7 @@ VkResult bp_vk_device_open(bp_vk_instance *i, uint32_t index, const bp_vk_facts 
   if (has & BP_VK_BUDGET) extensions[count++] = "VK_EXT_memory_budget";
   if (has & BP_VK_COOPERATIVE_MATRIX) extensions[count++] = "VK_KHR_cooperative_matrix";
   if (has & BP_VK_INTEGER_DOT) extensions[count++] = "VK_KHR_shader_integer_dot_product";
+  if (has & BP_VK_CALIBRATED) extensions[count++] = "VK_EXT_calibrated_timestamps";
   float priority = 1;
   VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = d->family, .queueCount = 1, .pQueuePriorities = &priority};
   VkPhysicalDeviceShaderIntegerDotProductFeatures dot = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES, .shaderIntegerDotProduct = 1};
@@ -46,6 +47,7 @@ VkResult bp_vk_device_open(bp_vk_instance *i, uint32_t index, const bp_vk_facts 
 #undef FIND
   if (status < 0) { if (d->DestroyDevice) d->DestroyDevice(d->handle, 0); pthread_mutex_destroy(&d->submits); free(d); return status; }
   d->GetMemoryHostPointerPropertiesEXT = (void *)i->GetDeviceProcAddr(d->handle, "vkGetMemoryHostPointerPropertiesEXT");
+  if (has & BP_VK_CALIBRATED) d->GetCalibratedTimestampsEXT = (void *)i->GetDeviceProcAddr(d->handle, "vkGetCalibratedTimestampsEXT");
   d->GetDeviceQueue(d->handle, d->family, 0, &d->queue);
   VkDescriptorSetLayoutBinding binding = {.descriptorType = VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER_DYNAMIC, .descriptorCount = 1, .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
   VkDescriptorSetLayoutCreateInfo set = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO, .bindingCount = 1, .pBindings = &binding};
@@ -267,4 +269,15 @@ VkResult bp_vk_run(bp_vk_device *d, bp_vk_commands *c, uint64_t timeout_ns) {
 
 VkResult bp_vk_times(bp_vk_device *d, bp_vk_commands *c, uint64_t ticks[2]) {
   return bp_vk_note(d, d->GetQueryPoolResults(d->handle, c->queries, 0, 2, 16, ticks, 8, VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT));
+}
+
+VkResult bp_vk_clocks(bp_vk_device *d, uint64_t *host_ns, uint64_t *ticks, uint64_t *deviation_ns) {
+  if (!d->GetCalibratedTimestampsEXT) return VK_ERROR_FEATURE_NOT_PRESENT;
+  const VkCalibratedTimestampInfoEXT wanted[] = {
+    {.sType = VK_STRUCTURE_TYPE_CALIBRATED_TIMESTAMP_INFO_EXT, .timeDomain = VK_TIME_DOMAIN_CLOCK_MONOTONIC_EXT},
+    {.sType = VK_STRUCTURE_TYPE_CALIBRATED_TIMESTAMP_INFO_EXT, .timeDomain = VK_TIME_DOMAIN_DEVICE_EXT}};
+  uint64_t times[2];
+  VkResult status = d->GetCalibratedTimestampsEXT(d->handle, 2, wanted, times, deviation_ns);
+  *host_ns = times[0], *ticks = times[1];
+  return bp_vk_note(d, status);
 }

@@ -105,6 +105,16 @@ static int has_matrices(const bp_vk_instance *i, VkPhysicalDevice d) {
   return 0;
 }
 
+// Whether the device's clock and Linux's monotonic one can be read together.
+static int has_clocks(const bp_vk_instance *i, VkPhysicalDevice d) {
+  VkResult (*list)(VkPhysicalDevice, uint32_t *, int32_t *) = (void *)i->find(i->handle, "vkGetPhysicalDeviceCalibrateableTimeDomainsEXT");
+  int32_t domains[16];
+  uint32_t count = 16, found = 0;
+  if (!list || list(d, &count, domains) < 0) return 0;
+  for (uint32_t k = 0; k < count; k++) found |= domains[k] == VK_TIME_DOMAIN_DEVICE_EXT ? 1 : domains[k] == VK_TIME_DOMAIN_CLOCK_MONOTONIC_EXT ? 2 : 0;
+  return found == 3;
+}
+
 void bp_vk_describe(const bp_vk_instance *i, uint32_t index, bp_vk_facts *f) {
   VkPhysicalDevice d = i->devices[index];
   memset(f, 0, sizeof *f);
@@ -114,6 +124,7 @@ void bp_vk_describe(const bp_vk_instance *i, uint32_t index, bp_vk_facts *f) {
   if (!extensions || i->EnumerateDeviceExtensionProperties(d, 0, &extension_count, extensions) < 0) extension_count = 0;
   int import = has_extension(extensions, extension_count, "VK_EXT_external_memory_host");
   int budget = has_extension(extensions, extension_count, "VK_EXT_memory_budget");
+  int clocks = has_extension(extensions, extension_count, "VK_EXT_calibrated_timestamps") && has_clocks(i, d);
   int dot = has_extension(extensions, extension_count, "VK_KHR_shader_integer_dot_product");
   int matrix = has_extension(extensions, extension_count, "VK_KHR_cooperative_matrix");
   free(extensions);
@@ -156,7 +167,7 @@ void bp_vk_describe(const bp_vk_instance *i, uint32_t index, bp_vk_facts *f) {
     {p11.subgroupSupportedOperations & 4 && p11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT, BP_VK_SUBGROUP_ARITHMETIC},
     {p11.subgroupSupportedOperations & 16 && p11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT, BP_VK_SUBGROUP_SHUFFLE},
     {f_dot.shaderIntegerDotProduct, BP_VK_INTEGER_DOT}, {f_matrix.cooperativeMatrix && f12.vulkanMemoryModel && f12.shaderFloat16 && has_matrices(i, d), BP_VK_COOPERATIVE_MATRIX}, {(VkBool32)import, BP_VK_HOST_IMPORT},
-    {(VkBool32)budget, BP_VK_BUDGET}, {f12.hostQueryReset, BP_VK_QUERY_RESET},
+    {(VkBool32)budget, BP_VK_BUDGET}, {(VkBool32)clocks, BP_VK_CALIBRATED}, {f12.hostQueryReset, BP_VK_QUERY_RESET},
     {f12.uniformBufferStandardLayout, BP_VK_STANDARD_LAYOUT}};
   for (size_t k = 0; k < sizeof found / sizeof *found; k++) if (found[k].is) f->features |= found[k].bit;
 

@@ -63,11 +63,11 @@ void load_group(uint64_t row, uint g, out vec4 q[8], out vec2 scale, out vec2 mi
       q[i] = signed_bytes_of(w.x);
       q[i + 1u] = signed_bytes_of(w.y);
     }
-  } else if (B == Q2_K || B == Q3_K || B == TQ2_0) { // seldom used: element by element
+  } else if (B == Q2_K || B == Q3_K || B == TQ2_0) { // seldom used: element by element, in a loop that compiles quickly
     uint64_t p = row + uint64_t(g >> 3) * uint64_t(block_bytes(B));
     uint first = 32u * (g & 7u);
     scale = vec2(1.0);
-    [[unroll]] for (uint i = 0u; i < 8u; i++) {
+    [[dont_unroll]] for (uint i = 0u; i < 8u; i++) {
       uint j = first + 4u * i;
       q[i] = vec4(decode_k(p, B, j), decode_k(p, B, j + 1u), decode_k(p, B, j + 2u), decode_k(p, B, j + 3u));
     }

@@ -4,21 +4,34 @@
 // 2^n of a whole n in -126 … 127.
 float power_of_two(int n) { return uintBitsToFloat(uint(n + 127) << 23); }
 
-// Results below the normal numbers may come out as 0.
-float exp_of(float x) {
-  if (is_nan(x)) return x;
-  if (x > 88.73) return INFINITY;
-  if (x < -104.0) return 0.0;
-  precise float n = roundEven(x * 1.44269504088896341);
-  precise float r = x - n * 0.693359375;
-  r = r + n * 2.12194440054690583e-4;
+// exp(r) - 1, |r| < 0.35.
+float small_expm1(float r) {
   precise float p = 1.393454499e-3;
   p = p * r + 8.363776840e-3;
   p = p * r + 4.166645557e-2;
   p = p * r + 1.666657329e-1;
   p = p * r + 0.5;
-  precise float y = 1.0 + (r + r * r * p);
-  int k = int(n);
+  precise float y = r + r * r * p;
+  return y;
+}
+
+// exp(x) as y * 2^n.
+float scaled_exp(float x, out int n) {
+  precise float k = roundEven(x * 1.44269504088896341);
+  precise float r = x - k * 0.693359375;
+  r = r + k * 2.12194440054690583e-4;
+  n = int(k);
+  precise float y = 1.0 + small_expm1(r);
+  return y;
+}
+
+// Results below the normal numbers may come out as 0.
+float exp_of(float x) {
+  if (is_nan(x)) return x;
+  if (x > 88.73) return INFINITY;
+  if (x < -104.0) return 0.0;
+  int k;
+  float y = scaled_exp(x, k);
   if (k > 126) return y * power_of_two(k - 1) * 2.0;
   if (k < -125) return y * power_of_two(k + 64) * power_of_two(-64);
   return y * power_of_two(k);
@@ -27,29 +40,15 @@ float exp_of(float x) {
 // exp(x) of x <= 0 without branches, for what is subtracted from a maximum.
 float decay_of(float x) {
   float z = x < -87.33 ? -87.33 : x;
-  precise float n = roundEven(z * 1.44269504088896341);
-  precise float r = z - n * 0.693359375;
-  r = r + n * 2.12194440054690583e-4;
-  precise float p = 1.393454499e-3;
-  p = p * r + 8.363776840e-3;
-  p = p * r + 4.166645557e-2;
-  p = p * r + 1.666657329e-1;
-  p = p * r + 0.5;
-  precise float y = 1.0 + (r + r * r * p);
-  y = y * power_of_two(int(n));
-  return x < -87.33 ? 0.0 : y;
+  int n;
+  float y = scaled_exp(z, n);
+  return x < -87.33 ? 0.0 : y * power_of_two(n);
 }
 
 // exp(x) - 1, relative to the larger of x and 1.
 float expm1_of(float x) {
   if (abs(x) > 0.3) return exp_of(x) - 1.0;
-  precise float p = 1.393454499e-3;
-  p = p * x + 8.363776840e-3;
-  p = p * x + 4.166645557e-2;
-  p = p * x + 1.666657329e-1;
-  p = p * x + 0.5;
-  precise float y = x + x * x * p;
-  return y;
+  return small_expm1(x);
 }
 
 float log_of(float x) {

@@ -13,6 +13,7 @@ struct GatedActivation: ReferenceOperator {
     return [call.result(y) { i in
       // The activation within 6 ulp, and one ulp for the product, which may be formed as (gate · up) · factor: 7 in all.
       let ofGate = activation.error(6, x: gate[i], y: activated[i], moved: gateError?[i] ?? 0)
+      if ofGate == .infinity { return .infinity }  // where infinity times 0 and its limit are both right
       let ofUp = upError?[i] ?? 0
       return times(ofGate, abs(up[i]) + ofUp) + times(abs(activated[i]), ofUp) + 2 * u * abs(y[i])
     }]

@@ -13,7 +13,7 @@ typedef enum bp_vk_feature {
   BP_VK_ADDRESS = 1, BP_VK_TIMELINE = 2, BP_VK_INT64 = 4, BP_VK_INT16 = 8, BP_VK_STORAGE8 = 16, BP_VK_STORAGE16 = 32, BP_VK_FLOAT16 = 64, BP_VK_INT8 = 128,
   BP_VK_FLOAT64 = 256, BP_VK_NAN_PRESERVED = 512, BP_VK_SUBNORMALS_PRESERVED = 1024, BP_VK_SUBGROUP_ARITHMETIC = 2048, BP_VK_INTEGER_DOT = 4096,
   BP_VK_COOPERATIVE_MATRIX = 8192, BP_VK_HOST_IMPORT = 16384, BP_VK_BUDGET = 32768, BP_VK_QUERY_RESET = 65536, BP_VK_VULKAN12 = 131072,
-  BP_VK_STANDARD_LAYOUT = 262144, BP_VK_SUBGROUP_SHUFFLE = 524288,
+  BP_VK_STANDARD_LAYOUT = 262144, BP_VK_SUBGROUP_SHUFFLE = 524288, BP_VK_CALIBRATED = 1048576,
 } bp_vk_feature;
 typedef struct bp_vk_facts {
   char name[256], driver[256], driver_info[256];
@@ -86,6 +86,9 @@ void bp_vk_timeline_destroy(bp_vk_device *, VkSemaphore);
 VkResult bp_vk_submit(bp_vk_device *, const VkCommandBuffer *buffers, uint32_t count, const VkSemaphore *waits, const uint64_t *values, uint32_t wait_count,
                       VkSemaphore signal, uint64_t value);
 VkResult bp_vk_wait(bp_vk_device *, VkSemaphore, uint64_t value, uint64_t timeout_ns);
+/* Linux's monotonic clock in nanoseconds and the device's in ticks, read together, and how far they may be apart (nanoseconds).
+ * VK_ERROR_FEATURE_NOT_PRESENT without BP_VK_CALIBRATED. */
+VkResult bp_vk_clocks(bp_vk_device *, uint64_t *host_ns, uint64_t *ticks, uint64_t *deviation_ns);
 /* The two timestamps of the last run, in ticks. */
 VkResult bp_vk_times(bp_vk_device *, bp_vk_commands *, uint64_t ticks[2]);
 #endif
