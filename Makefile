@@ -54,8 +54,8 @@ bundle: build ## an archive of tool, plugins and the libraries they need, for ma
 fuzz: deps ## a million random sequences of calls of the C interface under AddressSanitizer (SEQUENCES, SEED)
 	@SWIFT="$(SWIFT)" SEQUENCES=$(or $(SEQUENCES),1000000) SEED=$(SEED) bash .ci/fuzz address
 
-tsan: deps ## the same in eight threads on one runtime under ThreadSanitizer, 5000 a thread
-	@SWIFT="$(SWIFT)" SEQUENCES=$(or $(SEQUENCES),5000) SEED=$(SEED) bash .ci/fuzz thread
+tsan: deps ## the same in eight threads on one runtime under ThreadSanitizer, 1000 a thread
+	@SWIFT="$(SWIFT)" SEQUENCES=$(or $(SEQUENCES),1000) SEED=$(SEED) bash .ci/fuzz thread
 
 sanitize: deps ## the core tests under AddressSanitizer and ThreadSanitizer
 	@SWIFT="$(SWIFT)" bash .ci/sanitize

@@ -91,9 +91,16 @@ public struct ReferenceInterpreter: Sendable {
 
   /// An unfused kernel stores what lies between operators: nothing is promised where that overflows the format.
   private func mayOverflow(_ tensor: ReferenceTensor) -> ReferenceTensor {
-    guard tensor.format == .f16, var error = tensor.error else { return tensor }
+    let largest: Double
+    switch tensor.format {
+    case .f32: largest = largestFloat
+    case .f16: largest = 65504
+    case .bf16: largest = 0x1.fep127
+    default: return tensor
+    }
+    guard var error = tensor.error else { return tensor }
     let values = tensor.values
-    for i in values.indices where values[i].isFinite && abs(values[i]) + error[i] >= 65504 { error[i] = .infinity }
+    for i in values.indices where values[i].isFinite && abs(values[i]) + error[i] >= largest { error[i] = .infinity }
     var limited = tensor
     limited.error = error
     return limited

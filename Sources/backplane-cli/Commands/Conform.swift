@@ -57,11 +57,14 @@ enum ConformVerbs {
     // The device first: it may bring operators of its own. A list of the catalogue's cases needs none.
     let opened = arguments.has("list") && arguments.positionals.isEmpty ? nil : try target.open()
     try SharedOptions.registerOperators(arguments)
-    let ops = try operators(arguments), vectors = vectors(arguments)
+    let own = opened?.operators ?? []
+    var ops = try operators(arguments)
+    if level == .custom, ops.isEmpty { ops = own.isEmpty ? OperatorSpec.registered.map(\.name) : own }
+    let vectors = vectors(arguments)
     let pattern = arguments["case"] ?? "*"
     let variants = try SharedOptions.variants(arguments)
     var ids = try vectors?.ids().filter { Waivers.matches(pattern, $0) } ?? Suite.ids(level: level, ops: variants.isEmpty ? ops : variants.keys.sorted(), size: size, matching: pattern)
-    if let own = opened?.operators, !own.isEmpty, ops.isEmpty, variants.isEmpty, vectors == nil { ids += Suite.ids(ops: own, size: size, matching: pattern) }
+    if !own.isEmpty, ops.isEmpty, variants.isEmpty, vectors == nil { ids += Suite.ids(ops: own, size: size, matching: pattern) }
     if !variants.isEmpty { ids = ids.compactMap { id in variants[String(id.prefix { $0 != "/" })].map { "\(id)\t\($0)" } } }
     if arguments.has("list") { for id in ids { print(id) }; return .success }
     guard !ids.isEmpty else { throw UsageError("there are no such cases") }
