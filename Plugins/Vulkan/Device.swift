@@ -41,7 +41,7 @@ final class Device: KernelDevice, @unchecked Sendable {
     memoryPlan = MemoryPlan(facts)
     pipelines = PipelineStore(opened, instance.shaders)
     let records = RecordMemory()
-    super.init(instance.host, instance.library, traits, Device.describe(facts, index, memoryPlan, records), records: records,
+    super.init(instance.host, instance.library, traits, Device.describe(facts, traits.features, index, memoryPlan, records), records: records,
                pace: traits.isCPU ? .init(launch: 8000, bytes: 4, multiplyAdds: 4) : .init(launch: 5000, bytes: 100, multiplyAdds: 1000),
                flushesSubnormals: !facts.has(BP_VK_SUBNORMALS_PRESERVED))
   }
@@ -73,7 +73,7 @@ final class Device: KernelDevice, @unchecked Sendable {
       values: ["subgroup_size": Int(facts.subgroup_size), "local_memory": Int(facts.shared_bytes), "group_limit": Int(facts.group_invocations)])
   }
 
-  private static func describe(_ facts: bp_vk_facts, _ index: Int, _ plan: MemoryPlan, _ memory: RecordMemory) -> bp_device_info {
+  private static func describe(_ facts: bp_vk_facts, _ features: Set<String>, _ index: Int, _ plan: MemoryPlan, _ memory: RecordMemory) -> bp_device_info {
     func version(_ v: UInt32) -> String { "\(v >> 22).\(v >> 12 & 1023).\(v & 4095)" }
     var info = bp_device_info()
     info.kind = switch facts.type {
@@ -93,7 +93,8 @@ final class Device: KernelDevice, @unchecked Sendable {
     info.timestamp_hz = facts.timestamp_period > 0 ? UInt64(1e9 / Double(facts.timestamp_period)) : 0
     info.caps_epoch = 1
     info.memory_types = memory.list(plan.records(facts))
-    info.props = memory.list([memory.attribute("subgroup_size", Int(facts.subgroup_size)), memory.attribute("local_memory", Int(facts.shared_bytes))])
+    info.props = memory.list([memory.attribute("subgroup_size", Int(facts.subgroup_size)), memory.attribute("local_memory", Int(facts.shared_bytes))]
+                             + features.sorted().map { memory.attribute($0, 1) })
     return info
   }
 

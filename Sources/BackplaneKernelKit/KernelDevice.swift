@@ -38,16 +38,18 @@ open class KernelDevice: PluginDevice, @unchecked Sendable {
 
   // MARK: For an API's own class
 
-  open func allocate(_ wanted: bp_buffer_desc) throws(PluginError) -> PluginBuffer { fatalError("a device allocates") }
+  open func allocate(_ wanted: bp_buffer_desc) throws(PluginError) -> PluginBuffer { throw missing("allocate") }
   /// Only when ``importsHostMemory``; may be memory of no bytes.
   open func importMemory(_ block: UnsafeMutableRawPointer, _ wanted: bp_buffer_desc, isWritable: Bool) throws(PluginError) -> PluginBuffer {
-    fatalError("a device whose memory type says so imports")
+    throw missing("importMemory")
   }
   /// Where the host sees a range that lies within the buffer; nil: nowhere, and there are no bytes.
   open func address(_ buffer: PluginBuffer, _ offset: UInt64, _ length: UInt64, _ access: UInt32) throws(PluginError) -> UnsafeMutableRawPointer? {
-    fatalError("a device maps")
+    throw missing("address")
   }
-  open func compile(_ request: bp_compile) throws(PluginError) -> KernelProgram { fatalError("a device compiles") }
+  open func compile(_ request: bp_compile) throws(PluginError) -> KernelProgram { throw missing("compile") }
+
+  private func missing(_ name: String) -> PluginError { PluginError(BP_E_INTERNAL, "\(name) is not implemented by this device") }
 
   // MARK: Capability
 

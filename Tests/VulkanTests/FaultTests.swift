@@ -33,12 +33,8 @@ private final class FaultyLoader: @unchecked Sendable {
     return try body()
   }
 
-  func device() throws -> Device {
-    var options = Runtime.Options()
-    options.pluginPaths = [buildFolder + "/libBackplaneVulkan.so"]
-    (options.searchesForPlugins, options.probe) = (false, .off)
-    (options.settings, options.environment, options.logLevel) = (["vulkan.library": path], [:], .error)
-    kept.append(Runtime(options))
+  func device(_ settings: [String: String] = [:]) throws -> Device {
+    kept.append(VulkanHost.runtime(settings.merging(["vulkan.library": path]) { a, _ in a }))
     return try kept.last!.device("vulkan")
   }
 }
@@ -48,7 +44,7 @@ private final class FaultyLoader: @unchecked Sendable {
   private static let loader = Result { try FaultyLoader() }
   private var loader: FaultyLoader { get throws { try FaultTests.loader.get() } }
   private let relu = "relu/x=f32.7/data=normal/mem=plain"
-  private func outcome(_ device: Device) -> CaseResult { InProcessExecutor(device).run(relu) }
+  private func outcome(_ device: Device) -> CaseResult { VulkanHost.outcome(relu, device) }
 
   /// No fault is injected: the device has not got that much.
   @Test func memoryBeyondTheHeapIsAnError() throws {
@@ -81,6 +77,18 @@ private final class FaultyLoader: @unchecked Sendable {
     let error = #expect(throws: BackplaneError.self) { try device.makeBuffer(byteCount: 64, usage: .input) }
     #expect(error?.kind == .deviceLost, "\(String(describing: error))")
     #expect(outcome(try loader.device()).outcome == .pass, "a new instance works")
+  }
+
+  @Test func aDamagedPipelineCacheIsLeftAndWrittenAnew() throws {
+    let loader = try loader, folder = try TemporaryFolder(), cache = folder.path + "/blobs"
+    func files() throws -> [URL] { try FileManager.default.contentsOfDirectory(atPath: cache).filter { $0.hasSuffix(".blob") }.map { URL(fileURLWithPath: cache + "/" + $0) } }
+    #expect(outcome(try loader.device(["cache.directory": cache])).outcome == .pass)
+    let file = try #require(try files().first)
+    var bytes = try Data(contentsOf: file)
+    bytes[bytes.count / 2] ^= 0x55
+    try bytes.write(to: file)
+    #expect(outcome(try loader.device(["cache.directory": cache])).outcome == .pass)
+    #expect(try Data(contentsOf: file) != bytes)
   }
 
   /// With VK_EXT_calibrated_timestamps both clocks are read at once; without, a submission takes the time.
