@@ -241,8 +241,19 @@ struct ONNXImporter {
   mutating func concat(_ parts: [ONNXValue], axis: Int) throws(BackplaneError) -> ONNXValue {
     if parts.count == 1 { return parts[0] }
     if let folded = ONNXFolding.joined(parts, axis: axis) { return try constant(folded) }
+    var parts = parts
+    // Devices have a limit to the operands of one operator.
+    while parts.count > ONNXImporter.mostOperands {
+      var joined: [ONNXValue] = []
+      for start in stride(from: 0, to: parts.count, by: ONNXImporter.mostOperands) {
+        joined.append(try concat(Array(parts[start..<min(start + ONNXImporter.mostOperands, parts.count)]), axis: axis))
+      }
+      parts = joined
+    }
     return try applyAll("concat", parts, [Attribute("axis", .int(axis))])[0]
   }
+  private static let mostOperands = 16
+
   mutating func expand(_ x: ONNXValue, _ shape: [Int]) throws(BackplaneError) -> ONNXValue {
     if x.shape == shape { return x }
     try check(shape)

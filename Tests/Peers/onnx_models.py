@@ -65,8 +65,12 @@ def main():
                 failed += 1
                 continue
             inputs = make()
-            session = runtime.compile(backplane.Model(f"{scratch}/model.graph"), device).session()
-            ours = session.run(inputs)
+            try:
+                ours = runtime.compile(backplane.Model(f"{scratch}/model.graph"), device).session().run(inputs)
+            except backplane.Error as error:
+                print(f"{name}: {error}")
+                failed += 1
+                continue
             reference = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
             wanted = dict(zip((output.name for output in reference.get_outputs()), reference.run(None, inputs)))
             for output, value in wanted.items():
