@@ -30,9 +30,9 @@ extension CInterface {
     }
 
     /// What the search for leaks cannot see: handles that are kept, memory that something still points to. In a process of its own.
-    @Test func tenThousandModelsLeaveNothingBehind() throws {
+    @Test func aThousandModelsLeaveNothingBehind() throws {
       let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-      let result = try Tool("env").attempt([folder.appendingPathComponent("_CAPIFuzz").path, "churn", "10000"])
+      let result = try Tool("env").attempt([folder.appendingPathComponent("_CAPIFuzz").path, "churn", "1000"])
       #expect(result.status == 0, "\(result.output)\(result.error)")
     }
 

@@ -378,7 +378,7 @@ const char *capi_churn(const fuzz_options *options, uint64_t loops) {
   free(s);
   if (result.violation[0]) return result.violation;
   if (last.live_handles != first.live_handles) snprintf(text, sizeof text, "%u handles grew to %u", first.live_handles, last.live_handles);
-  // What a model leaves of a page or more would be forty mebibytes after ten thousand.
-  else if (last.resident > first.resident + (4u << 20)) snprintf(text, sizeof text, "%llu bytes grew to %llu", (unsigned long long)first.resident, (unsigned long long)last.resident);
+  // What a model leaves of a page or more would be forty mebibytes after ten thousand, four after a thousand.
+  else if (last.resident > first.resident + (2u << 20)) snprintf(text, sizeof text, "%llu bytes grew to %llu", (unsigned long long)first.resident, (unsigned long long)last.resident);
   return text[0] ? text : NULL;
 }
