@@ -29,13 +29,6 @@ extension CInterface {
       #expect(result.calls > 40_000 && result.runs > 500, "\(result.calls) calls, \(result.runs) runs")
     }
 
-    /// What the search for leaks cannot see: handles that are kept, memory that something still points to. In a process of its own.
-    @Test func aThousandModelsLeaveNothingBehind() throws {
-      let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-      let result = try Tool("env").attempt([folder.appendingPathComponent("_CAPIFuzz").path, "churn", "1000"])
-      #expect(result.status == 0, "\(result.output)\(result.error)")
-    }
-
     @Test func eightThreadsShareARuntime() throws {
       let (handles, folder) = (Handles(), try TemporaryFolder())
       let runtime = try handles.runtime()

@@ -1,6 +1,5 @@
 // _CAPIFuzz [SEQUENCES] [SEED] [THREADS]: random sequences of calls of the C interface with the oracle as the device. `.ci/fuzz` builds it with
 // sanitizers. Ends with 1 when a rule was broken, naming the seed.
-// _CAPIFuzz churn LOOPS: makes, runs and frees a model so many times. Ends with 1 when handles or resident memory grew.
 import BackplaneC
 import BackplaneCHeader
 import BackplaneModels
@@ -8,8 +7,7 @@ import BackplaneReference
 import Foundation
 import _CAPIFuzzer
 
-let churns = CommandLine.arguments.dropFirst().first == "churn"
-let numbers = CommandLine.arguments.dropFirst(churns ? 2 : 1).map { UInt64($0) ?? 0 }
+let numbers = CommandLine.arguments.dropFirst().map { UInt64($0) ?? 0 }
 let sequences = numbers.count > 0 ? numbers[0] : 10_000
 let seed = numbers.count > 1 ? numbers[1] : 1
 let threadCount = numbers.count > 2 ? min(max(1, Int(numbers[2])), 64) : 1
@@ -30,16 +28,6 @@ must(bp_model_load(folder + "/model.gguf", nil, &model, nil))
   var options = bp_compile_options()
   (options.struct_size, options.devices) = (UInt32(MemoryLayout<bp_compile_options>.size), device)
   must(bp_generator_create(runtime, model, &options, &generator, nil))
-}
-
-if churns {
-  let fault = "reference".withCString { device -> String? in
-    var options = fuzz_options(seed: 1, sequences: 0, runtime: runtime, device: device, generator: nil, folder: nil, shares_handles: 0)
-    return capi_churn(&options, sequences).map { String(cString: $0) }
-  }
-  try FileManager.default.removeItem(atPath: folder)
-  print(fault ?? "\(sequences) models made, run and freed: no handle is left, memory has not grown")
-  exit(fault == nil ? 0 : 1)
 }
 
 var results = [fuzz_result](repeating: fuzz_result(), count: threadCount)

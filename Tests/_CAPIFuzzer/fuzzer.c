@@ -354,31 +354,3 @@ void capi_fuzz_together(const fuzz_options *options, uint32_t threads, fuzz_resu
   }
   for (uint32_t i = 0; i < threads; i++) pthread_join(ids[i], NULL);
 }
-
-const char *capi_churn(const fuzz_options *options, uint64_t loops) {
-  static fuzz_result result;
-  static char text[200];
-  state *s = calloc(1, sizeof *s);
-  s->options = options;
-  s->result = &result;
-  bp_memory_stats first = {sizeof first}, last = {sizeof last};
-  for (uint64_t i = 0; i < loops + loops / 10; i++) {
-    if (i == loops / 10) bp_memory(&first, NULL);
-    const int64_t rows = 3;
-    build(s);
-    for (int k = 0; k < pool_size; k++) {
-      if (s->is_live[k] && s->kinds[k] == session_kind && bp_session_run(s->handles[k], &rows, 1, NULL, &s->failure)) violate(s, "bp_session_run", s->failure.code, "a right run is refused");
-    }
-    for (int k = 0; k < pool_size; k++) {
-      if (s->is_live[k] && bp_free(s->handles[k])) violate(s, "bp_free", -1, "a live handle cannot be freed");
-      s->is_live[k] = 0;
-    }
-  }
-  bp_memory(&last, NULL);
-  free(s);
-  if (result.violation[0]) return result.violation;
-  if (last.live_handles != first.live_handles) snprintf(text, sizeof text, "%u handles grew to %u", first.live_handles, last.live_handles);
-  // What a model leaves of a page or more would be forty mebibytes after ten thousand, four after a thousand.
-  else if (last.resident > first.resident + (2u << 20)) snprintf(text, sizeof text, "%llu bytes grew to %llu", (unsigned long long)first.resident, (unsigned long long)last.resident);
-  return text[0] ? text : NULL;
-}

@@ -19,9 +19,5 @@ typedef struct fuzz_result {
 
 fuzz_result capi_fuzz(const fuzz_options *options);
 
-// Makes, runs and frees a small model `loops` times. What is wrong with what is left then: handles, or bytes of resident memory beyond what the first
-// tenth left; NULL when nothing is. Not for a process in which others work.
-const char *capi_churn(const fuzz_options *options, uint64_t loops);
-
 // The same in `threads` threads at once, each with a seed of its own from options->seed on; one result a thread.
 void capi_fuzz_together(const fuzz_options *options, uint32_t threads, fuzz_result *results);
