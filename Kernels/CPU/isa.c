@@ -66,8 +66,8 @@ void bp_cpu_brand(char *name) { name[0] = 0; }
 uint32_t bp_cpu_isa_bits(const char *name, uint64_t length) {
   enum { avx512 = BP_CPU_AVX2 | BP_CPU_AVX512, vnni = avx512 | BP_CPU_AVX512VNNI | BP_CPU_AVXVNNI, bf16 = vnni | BP_CPU_AVX512BF16 };
   static const struct { const char *name; uint32_t bits; } levels[] = {
-    {"", 0xffffffff}, {"auto", 0xffffffff}, {"scalar", 0}, {"avx2", BP_CPU_AVX2}, {"avx512", avx512},
-    {"avx512vnni", vnni}, {"avx512bf16", bf16}, {"amx", bf16 | BP_CPU_AMX}, {"neon", BP_CPU_NEON},
+    {"", 0xffffffff}, {"auto", 0xffffffff}, {"scalar", 0}, {"avx2", BP_CPU_AVX2}, {"avxvnni", BP_CPU_AVX2 | BP_CPU_AVXVNNI},
+    {"avx512", avx512}, {"avx512vnni", vnni}, {"avx512bf16", bf16}, {"amx", bf16 | BP_CPU_AMX}, {"neon", BP_CPU_NEON},
     {"dotprod", BP_CPU_NEON | BP_CPU_DOTPROD}, {"i8mm", BP_CPU_NEON | BP_CPU_DOTPROD | BP_CPU_I8MM},
   };
   for (uint32_t i = 0; i < sizeof levels / sizeof *levels; i++)

@@ -30,7 +30,9 @@ final class Instance: PluginInstance, @unchecked Sendable {
     guard wanted != BP_CPU_UNKNOWN_ISA else {
       throw .invalid("cpu.isa is \"\(name)\"; valid are \(isaNames.joined(separator: ", "))")
     }
-    guard wanted == 0xffff_ffff || wanted & ~present & ~UInt32(BP_CPU_AVXVNNI) == 0 else {
+    // Processors with AVX-512 VNNI may lack the narrower instructions.
+    let needed = wanted & UInt32(BP_CPU_AVX512VNNI) == 0 ? wanted : wanted & ~UInt32(BP_CPU_AVXVNNI)
+    guard wanted == 0xffff_ffff || needed & ~present == 0 else {
       throw PluginError(BP_E_UNSUPPORTED, "cpu.isa is \"\(name)\", but this processor has \(isaText(present))", reason: BP_REASON_ISA)
     }
     isa = wanted & present
@@ -40,7 +42,7 @@ final class Instance: PluginInstance, @unchecked Sendable {
   override func openDevice(_ index: Int) throws(PluginError) -> PluginDevice { try Device(self) }
 }
 
-let isaNames = ["auto", "scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "dotprod", "i8mm"]
+let isaNames = ["auto", "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "dotprod", "i8mm"]
 
 /// The instruction sets behind bits, for people: `avx2 avx512 avx512vnni`.
 func isaText(_ bits: UInt32) -> String {

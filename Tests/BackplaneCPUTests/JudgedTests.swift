@@ -250,6 +250,24 @@ import _TestSupport
     }
   }
 
+  /// Where the system has the library, and nobody in this process uses it with several threads.
+  static let hasOpenBLAS: Bool = {
+    let graph = single("matmul", [(.f32, [4, 64]), (.f32, [8, 64]), nil, nil], [Attribute("transpose_b", .int(1)), Attribute("activation", .string("none"))], to: [(.f32, [4, 8])])
+    guard let device = try? TestDevice(["cpu.kernel.matmul": "matmul_openblas"]), let abi = try? ABIGraph(graph) else { return false }
+    return (try? device.verdicts(abi))?.first?.support == BP_SUPPORT_YES
+  }()
+
+  @Test(.enabled(if: JudgedTests.hasOpenBLAS, "needs OpenBLAS")) func productsOfOpenBLAS() throws {
+    let device = try TestDevice(["cpu.kernel.matmul": "matmul_openblas"])
+    var random = Random(13)
+    for (m, n, k) in [(1, 1, 1), (1, 40, 33), (7, 1, 64), (530, 17, 40), (20, 700, 9)] {
+      let a = random.value(.f32, [m, k]), bias = random.value(.f32, [n]), residual = random.value(.f32, [m, n])
+      try judge(device, "matmul", [a, random.value(.f32, [n, k])])
+      try judge(device, "matmul", [a, random.value(.f32, [k, n]), bias, residual], [int("transpose_b", 0), string("activation", "gelu_erf")])
+      try judge(device, "matmul", [random.value(.f32, [2, 3, m, k]), random.value(.f32, [3, n, k]), nil, random.value(.f32, [2, 3, m, n])])
+    }
+  }
+
   @Test(arguments: levels) func normedProducts(isa: String) throws {
     let device = try TestDevice(["cpu.isa": isa])
     var random = Random(9)

@@ -7,5 +7,6 @@
 #pragma clang attribute pop
 
 const bp_cpu_kernel bp_cpu_attention_avx2 = {
-  .op = "attention", .name = "attention_avx2", .needs = BP_CPU_AVX2, .supports = supports, .plan = plan, .run = run};
+  .op = "attention", .name = "attention_avx2", .needs = BP_CPU_AVX2, .supports = supports, .plan = plan, .run = run,
+  .parameters = parameters, .n_parameters = PARAMETERS};
 #endif

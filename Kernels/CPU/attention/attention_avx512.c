@@ -7,5 +7,6 @@
 #pragma clang attribute pop
 
 const bp_cpu_kernel bp_cpu_attention_avx512 = {
-  .op = "attention", .name = "attention_avx512", .needs = BP_CPU_AVX512 | BP_CPU_AVX2, .supports = supports, .plan = plan, .run = run};
+  .op = "attention", .name = "attention_avx512", .needs = BP_CPU_AVX512 | BP_CPU_AVX2, .supports = supports, .plan = plan, .run = run,
+  .parameters = parameters, .n_parameters = PARAMETERS};
 #endif

@@ -5,5 +5,6 @@
 #include "attention_vector.h"
 
 const bp_cpu_kernel bp_cpu_attention_neon = {
-  .op = "attention", .name = "attention_neon", .needs = BP_CPU_NEON, .supports = supports, .plan = plan, .run = run};
+  .op = "attention", .name = "attention_neon", .needs = BP_CPU_NEON, .supports = supports, .plan = plan, .run = run,
+  .parameters = parameters, .n_parameters = PARAMETERS};
 #endif

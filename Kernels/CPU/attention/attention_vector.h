@@ -13,7 +13,15 @@
 #include "alone.h"
 #include "few_rows.h"
 
-enum { KEYS = 64, ROWS = 96, SPLIT_ROWS = 16 };
+enum { KEYS = 64, ROWS = 192, SPLIT_ROWS = 16 }; // keys of a block; most query rows of a unit, and of one whose keys may be split
+
+enum { UNIT_ROWS, ITEMS, PARAMETERS };
+enum { MOST_ITEMS = 8 };
+static const bp_cpu_parameter parameters[PARAMETERS] = {
+  [UNIT_ROWS] = {"unit_rows", 96, {24, 48, 96, 192}, 4, 0},           // query rows that share a pass over K and V
+  [ITEMS] = {"items_per_worker", 2, {1, 2, 4, MOST_ITEMS}, 4, 0},     // keys are split when there are fewer than these
+};
+static int64_t choice(const bp_cpu_call *c, uint32_t index) { return bp_parameter(c, index, parameters[index].standard); }
 
 typedef struct shape {
   int64_t tokens, blocks, units, splits;    // a unit's tokens; units along T; in all; parts of each
@@ -24,8 +32,8 @@ typedef struct shape {
 } shape;
 
 static shape shape_of(const bp_cpu_call *c, const bp_attention *p) {
-  int64_t wanted = 2 * (int64_t)c->workers, heads = p->h ? p->batches * p->g : 0;
-  shape z = {.tokens = p->group < ROWS ? ROWS / p->group : 1, .splits = 1, .d = (p->d + LANES - 1) / LANES * LANES, .e = (p->e + PANEL - 1) / PANEL * PANEL};
+  int64_t wanted = choice(c, ITEMS) * (int64_t)c->workers, heads = p->h ? p->batches * p->g : 0, most_rows = choice(c, UNIT_ROWS);
+  shape z = {.tokens = p->group < most_rows ? most_rows / p->group : 1, .splits = 1, .d = (p->d + LANES - 1) / LANES * LANES, .e = (p->e + PANEL - 1) / PANEL * PANEL};
   while (z.tokens * p->group > 2 * STRIP && heads * ((p->t + z.tokens - 1) / z.tokens) < wanted && z.tokens > 1) z.tokens = (z.tokens + 1) / 2;
   z.blocks = (p->t + z.tokens - 1) / z.tokens;
   z.units = heads * z.blocks;
@@ -39,7 +47,7 @@ static shape shape_of(const bp_cpu_call *c, const bp_attention *p) {
   z.wide = z.d > z.e ? z.d : z.e;
   // The same for all numbers of tokens and keys, so that bounds hold what the actual extents need.
   z.rows = ((p->group > ROWS ? p->group : ROWS) + STRIP - 1) / STRIP * STRIP;
-  z.parts_floats = (uint64_t)(2 * wanted * z.split_rows * (z.e + 2) + 15) / 16 * 16;
+  z.parts_floats = (uint64_t)(2 * MOST_ITEMS * c->workers * z.split_rows * (z.e + 2) + 15) / 16 * 16;
   z.own_floats = (uint64_t)(z.rows * (z.d + z.wide + 2 * KEYS + 2) + KEYS * (2 * z.d + z.e) + 15) / 16 * 16;
   return z;
 }

@@ -1,11 +1,24 @@
-// Functions of two f32 elements with a register's width: any stride, runs where the last dimension is dense or one value repeats;
+// Functions of two float elements with a register's width, in f32: any stride, runs where the last dimension is dense or one value repeats;
 // and the gate of a feed-forward layer, which is one of them. Included once an isa.
-#include "../shared/call.h"
+#include "../shared/float_rows.h"
 #include "../shared/activations_vector.h"
 #pragma clang attribute push(__attribute__((target(VECTOR_TARGET))), apply_to = function)
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE void pair_run(char *const *p, const int64_t *step, uint64_t n, vf (*f)(vf, vf)) {
+enum { CHUNK = 256 }; // elements of f16 and bf16 widened at a time
+
+INLINE void pair_run(char *const *p, const int64_t *step, uint64_t n, vf (*f)(vf, vf), const bp_id *format) {
+  if (*format != BP_FORMAT_F32) {
+    float first[CHUNK], second[CHUNK];
+    for (int64_t i = 0; i < (int64_t)n; i += CHUNK) {
+      int64_t count = (int64_t)n - i < CHUNK ? (int64_t)n - i : CHUNK;
+      vf_widen(*format, p[1] + i * step[1], step[1], first, count);
+      vf_widen(*format, p[2] + i * step[2], step[2], second, count);
+      for (int64_t x = 0; x < count; x += LANES) vf_store(first + x, f(vf_load(first + x), vf_load(second + x)));
+      vf_round(*format, first, p[0] + i * step[0], step[0], count);
+    }
+    return;
+  }
   float *y = (float *)p[0];
   const float *a = (const float *)p[1], *b = (const float *)p[2];
   uint64_t i = 0;
@@ -27,12 +40,13 @@ static void pair(const bp_cpu_call *c, uint64_t begin, uint64_t end, bp_run_fn r
   bp_walk_add(&w, &c->in[0]);
   bp_walk_add(&w, &c->in[1]);
   bp_walk_merge(&w);
-  bp_walk_run(&w, begin, end, run, 0);
+  bp_walk_run(&w, begin, end, run, &c->out[0].dtype);
 }
 
 static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
-  for (uint32_t i = 0; i < 2; i++) if (c->in[i].dtype != BP_FORMAT_F32) return bp_refuse(why, BP_REASON_DTYPE, i, 0, 0);
-  return c->out[0].dtype == BP_FORMAT_F32 ? 1 : bp_refuse(why, BP_REASON_DTYPE, 2, 0, 0);
+  if (!bp_wants_float(&c->in[0], 0, why)) return 0;
+  if (c->in[1].dtype != c->in[0].dtype) return bp_refuse(why, BP_REASON_DTYPE, 1, 0, 0);
+  return c->out[0].dtype == c->in[0].dtype ? 1 : bp_refuse(why, BP_REASON_DTYPE, 2, 0, 0);
 }
 static void plan(const bp_cpu_call *c, bp_cpu_plan *p) { bp_plan_items(p, bp_elements(&c->out[0]), 32768); }
 static void gate_plan(const bp_cpu_call *c, bp_cpu_plan *p) { bp_plan_items(p, bp_elements(&c->out[0]), 8192); }
@@ -42,14 +56,14 @@ INLINE vf geglu_tanh_of(vf gate, vf up) { return vf_mul(vf_gelu_tanh(gate), up);
 INLINE vf geglu_erf_of(vf gate, vf up) { return vf_mul(vf_gelu_erf(gate), up); }
 INLINE vf reglu_of(vf gate, vf up) { return vf_mul(vf_relu(gate), up); }
 
-static void add_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { (void)k, pair_run(p, step, n, vf_add); }
-static void sub_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { (void)k, pair_run(p, step, n, vf_sub); }
-static void mul_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { (void)k, pair_run(p, step, n, vf_mul); }
-static void div_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { (void)k, pair_run(p, step, n, vf_div); }
-static void swiglu_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { (void)k, pair_run(p, step, n, swiglu_of); }
-static void geglu_tanh_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { (void)k, pair_run(p, step, n, geglu_tanh_of); }
-static void geglu_erf_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { (void)k, pair_run(p, step, n, geglu_erf_of); }
-static void reglu_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { (void)k, pair_run(p, step, n, reglu_of); }
+static void add_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { pair_run(p, step, n, vf_add, k); }
+static void sub_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { pair_run(p, step, n, vf_sub, k); }
+static void mul_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { pair_run(p, step, n, vf_mul, k); }
+static void div_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { pair_run(p, step, n, vf_div, k); }
+static void swiglu_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { pair_run(p, step, n, swiglu_of, k); }
+static void geglu_tanh_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { pair_run(p, step, n, geglu_tanh_of, k); }
+static void geglu_erf_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { pair_run(p, step, n, geglu_erf_of, k); }
+static void reglu_elements(char *const *p, const int64_t *step, uint64_t n, const void *k) { pair_run(p, step, n, reglu_of, k); }
 
 static void add_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {
   (void)phase, (void)worker, pair(c, begin, end, add_elements);

@@ -103,7 +103,7 @@ uint32_t bp_cpu_detect(void);
 /* The processor's name, NUL-terminated, in 64 bytes at `name`; empty when it tells none. */
 void bp_cpu_brand(char *name);
 
-/* The bits of a level that a user can force: "scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx", "neon",
+/* The bits of a level that a user can force: "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx", "neon",
  * "dotprod", "i8mm"; 0xffffffff for "auto" or an empty name; BP_CPU_UNKNOWN_ISA for any other. */
 #define BP_CPU_UNKNOWN_ISA 0x80000000u
 uint32_t bp_cpu_isa_bits(const char *name, uint64_t length);

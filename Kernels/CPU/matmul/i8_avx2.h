@@ -8,13 +8,17 @@
 #define I8_FN static inline __attribute__((always_inline))
 #include "i8_scales.h"
 
-enum { I8_REGISTERS = 4, I8_STRIP = 4 }; // registers of a group; rows of a strip
+// Registers of a group; rows of a strip; bytes of a row that lie together; columns whose dots go on together; most rows of dots.
+enum { I8_REGISTERS = 4, I8_STRIP = 4, I8_WORD = 4, I8_TOGETHER = 1, I8_DOT_MOST = 4 };
 typedef __m256i vi;
 
 I8_FN vi i8_load(const void *p) { return _mm256_loadu_si256(p); }
+I8_FN void i8_transpose(const vi *rows, char *to, int64_t to_row) { v_transpose((const float *)rows, LANES, (float *)to, to_row); }
 I8_FN vi i8_set(int32_t x) { return _mm256_set1_epi32(x); }
 I8_FN vf i8_float(vi x) { return _mm256_cvtepi32_ps(x); }
 I8_FN int i8_is_signed(int code) { return !I8_VNNI && i8_is_wide(code); }
+I8_FN int i8_is_paired(int code) { (void)code; return 0; }
+I8_FN int i8_dot_most(int code) { return i8_is_split(code) ? I8_DOT_MOST : 2; } // beyond, a panel is faster
 I8_FN int i8_zero_of(int code) { return i8_is_signed(code) ? 0 : i8_offset(code); }
 
 #if I8_VNNI
@@ -49,8 +53,7 @@ I8_FN vf i8_spread(int lanes, const float *p) {
   return _mm256_permutevar_ps(_mm256_castpd_ps(_mm256_set1_pd(pair)), _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
 }
 
-I8_FN int i8_spreads(int code) { (void)code; return 0; }
-I8_FN void i8_spread_heads(int code, const uint8_t *b, vf *scale, vf *least) { (void)code, (void)b, (void)scale, (void)least; }
+#include "i8_factors.h"
 
 I8_FN __m256i i8_two(const uint8_t *p, int64_t stride) { // 16 bytes from each of two blocks
   return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)p)), _mm_loadu_si128((const __m128i *)(p + stride)), 1);

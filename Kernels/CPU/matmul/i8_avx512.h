@@ -5,13 +5,17 @@
 #define I8_FN static inline __attribute__((always_inline))
 #include "i8_scales.h"
 
-enum { I8_REGISTERS = 2, I8_STRIP = 6 }; // registers of a group; rows of a strip
+// Registers of a group; rows of a strip; bytes of a row that lie together; columns whose dots go on together; most rows of dots.
+enum { I8_REGISTERS = 2, I8_STRIP = 6, I8_WORD = 4, I8_TOGETHER = 4, I8_DOT_MOST = 8 };
 typedef __m512i vi;
 
 I8_FN vi i8_load(const void *p) { return _mm512_loadu_si512(p); }
 I8_FN void i8_store(void *p, vi x) { _mm512_storeu_si512(p, x); }
+I8_FN void i8_transpose(const vi *rows, char *to, int64_t to_row) { v_transpose((const float *)rows, LANES, (float *)to, to_row); }
 I8_FN vi i8_set(int32_t x) { return _mm512_set1_epi32(x); }
 I8_FN vf i8_float(vi x) { return _mm512_cvtepi32_ps(x); }
+I8_FN int i8_is_paired(int code) { return code == I8_Q4_K || code == I8_Q5_K; }
+I8_FN int i8_dot_most(int code) { return i8_is_split(code) ? I8_DOT_MOST : 4; } // beyond, a panel is faster
 I8_FN int i8_zero_of(int code) { return i8_offset(code); }
 // Sums of four products each: begun with a correction, continued by registers of weights and activations, ended.
 I8_FN int i8_most_steps(int code) { (void)code; return 8; }
@@ -19,16 +23,7 @@ I8_FN vi i8_begin(vi correction) { return correction; }
 I8_FN vi i8_dot(int code, vi sums, vi w, vi a) { (void)code; return _mm512_dpbusd_epi32(sums, w, a); }
 I8_FN vi i8_end(int code, vi sums, vi correction) { (void)code, (void)correction; return sums; }
 
-// One factor for each scale of the register: `lanes` lanes each.
-I8_FN vf i8_spread(int lanes, const float *p) {
-  if (lanes == 4) return _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(p)), _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3));
-  double pair;
-  memcpy(&pair, p, 8);
-  return _mm512_permutevar_ps(_mm512_castpd_ps(_mm512_set1_pd(pair)), _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
-}
-
 // Blocks of 18 to 24 bytes: words of four of them, 96 bytes at most, are gathered from two registers.
-I8_FN int i8_spreads(int code) { return i8_is_split(code) && code != I8_Q8_0 && code != I8_MXFP4; }
 // Words at byte `first` of each of the four, `count` of them one after the other or one of them again and again.
 I8_FN __m512i i8_words(int code, const uint8_t *b, int first, int count, int again) {
   const int bytes = i8_block_bytes(code), rest = 4 * bytes - 64; // where the second register begins
@@ -39,9 +34,63 @@ I8_FN __m512i i8_words(int code, const uint8_t *b, int first, int count, int aga
   }
   return _mm512_permutex2var_epi16(_mm512_loadu_si512(b), _mm512_loadu_si512(at), _mm512_loadu_si512(b + rest));
 }
-I8_FN void i8_spread_heads(int code, const uint8_t *b, vf *scale, vf *least) {
-  *scale = _mm512_cvtph_ps(_mm512_castsi512_si256(i8_words(code, b, 0, 4, 1)));
-  if (i8_has_minimum(code)) *least = _mm512_cvtph_ps(_mm512_castsi512_si256(i8_words(code, b, 2, 4, 1)));
+
+// What i8_scales gives, in registers: of split formats in the lanes that they belong to. Paired formats have minima in the upper half of
+// `scale`.
+typedef struct i8_factors { vf scale, least; } i8_factors;
+
+I8_FN vf i8_pick(vf x, __m512i lanes) { return _mm512_permutexvar_ps(lanes, x); }
+I8_FN vf i8_quarters(__m128 x) { return i8_pick(_mm512_castps128_ps512(x), _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3)); }
+I8_FN vf i8_signed_bytes(__m128i x) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(x)); }
+
+I8_FN i8_factors i8_factors_of(int code, const uint8_t *b) {
+  const __m128i nibble = _mm_set1_epi8(15);
+  i8_factors f = {v_zero(), v_zero()};
+  switch (code) {
+  case I8_Q2_K: {
+    __m128i x = _mm_loadu_si128((const __m128i *)b);
+    f.scale = v_mul(i8_signed_bytes(_mm_and_si128(x, nibble)), v_set(i8_half(b + 80)));
+    f.least = v_mul(i8_signed_bytes(_mm_and_si128(_mm_srli_epi16(x, 4), nibble)), v_set(-i8_half(b + 82)));
+    return f;
+  }
+  case I8_Q3_K: f.scale = v_mul(i8_signed_bytes(i8_q3_scales(b)), v_set(i8_half(b + 108))); return f;
+  case I8_Q4_K: case I8_Q5_K: {
+    int32_t head;
+    memcpy(&head, b, 4);
+    __m128 d = _mm_xor_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(head)), _mm_setr_ps(0, -0.0f, 0, 0));
+    vf both = i8_pick(_mm512_castps128_ps512(d), _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
+    f.scale = v_mul(i8_signed_bytes(v_k_scales(b)), both);
+    return f;
+  }
+  case I8_Q6_K: f.scale = v_mul(i8_signed_bytes(_mm_loadu_si128((const __m128i *)(b + 192))), v_set(i8_half(b + 208))); return f;
+  case I8_TQ2_0: f.scale = v_set(i8_half(b + 64)); return f;
+  case I8_Q8_0: case I8_MXFP4: {
+    float scales[32];
+    i8_scales(code, b, scales);
+    f.scale = i8_quarters(_mm_loadu_ps(scales));
+    return f;
+  }
+  default:
+    f.scale = _mm512_cvtph_ps(_mm512_castsi512_si256(i8_words(code, b, 0, 4, 1)));
+    if (i8_has_minimum(code)) f.least = _mm512_cvtph_ps(_mm512_castsi512_si256(i8_words(code, b, 2, 4, 1)));
+    return f;
+  }
+}
+// Scales for the lanes of register `index` of a step.
+I8_FN vf i8_factor(int code, const i8_factors *f, int index) {
+  if (i8_is_split(code) || code == I8_TQ2_0) return f->scale;
+  if (i8_sub(code) == 16) {
+    int i = 4 * index;
+    return i8_pick(f->scale, _mm512_setr_epi32(i, i, i, i, i + 1, i + 1, i + 1, i + 1, i + 2, i + 2, i + 2, i + 2, i + 3, i + 3, i + 3, i + 3));
+  }
+  int i = 4 * (index / 2) + index % 2, j = i + 2;
+  return i8_pick(f->scale, _mm512_setr_epi32(i, i, i, i, i, i, i, i, j, j, j, j, j, j, j, j));
+}
+I8_FN vf i8_least(int code, const i8_factors *f, int index) { (void)code, (void)index; return f->least; }
+// Minima of a block of 256 times its corrections.
+I8_FN vf i8_add_minima(int code, const i8_factors *f, const float *corrections, vf acc) {
+  if (i8_sub(code) == 16) return v_fma(f->least, v_load(corrections), acc);
+  return _mm512_mask3_fmadd_ps(f->scale, v_load(corrections - 8), acc, 0xff00); // what lies before them is not used
 }
 
 I8_FN __m512i i8_four(const uint8_t *p, int64_t stride) { // 16 bytes from each of four blocks
@@ -93,11 +142,12 @@ I8_FN void i8_codes(int code, const uint8_t *b, int part, vi q[I8_REGISTERS]) {
     }
     return;
   }
-  case I8_Q4_K: case I8_Q5_K:
+  case I8_Q4_K: case I8_Q5_K: // paired
     for (int i = 0; i < 2; i++) {
-      q[i] = _mm512_and_si512(i8_shift_right(i8_twice(b + (code == I8_Q5_K ? 48 : 16) + 64 * part + 32 * i), 0, 4), nibble);
+      __m512i x = _mm512_loadu_si512(b + (code == I8_Q5_K ? 48 : 16) + 64 * part);
+      q[i] = _mm512_and_si512(i ? _mm512_srli_epi16(x, 4) : x, nibble);
       if (code != I8_Q5_K) continue;
-      __m512i bit = _mm512_inserti64x4(_mm512_set1_epi8((char)(1 << (4 * part + 2 * i))), _mm256_set1_epi8((char)(2 << (4 * part + 2 * i))), 1);
+      __m512i bit = _mm512_inserti64x4(_mm512_set1_epi8((char)(1 << (4 * part + i))), _mm256_set1_epi8((char)(4 << (4 * part + i))), 1);
       q[i] = _mm512_mask_add_epi8(q[i], _mm512_test_epi8_mask(i8_twice(b + 16), bit), q[i], _mm512_set1_epi8(16));
     }
     return;

@@ -6,11 +6,16 @@
 //   split    (blocks of 32) first the first halves of the four units, then their second halves, so that each quarter register belongs
 //            to one unit and both halves of the registers can be summed before the scale is applied
 //   natural  (blocks of 256)
+//   paired   (q4_K and q5_K with registers of 64 bytes) units 0 and 2, then 1 and 3: as nibbles of 64 bytes lie
 //
 // `code` is a constant at every call, so that the switches fold.
 #ifndef BACKPLANE_CPU_I8_FORMAT_H
 #define BACKPLANE_CPU_I8_FORMAT_H
 #include "problem.h"
+
+#ifndef I8_MM
+#define I8_MM 0 // 1: products of matrices with eight elements a row, i8_neon.h
+#endif
 
 enum i8_code {
   I8_Q4_0, I8_Q4_1, I8_Q5_0, I8_Q5_1, I8_Q8_0, I8_IQ4_NL, I8_MXFP4, // split
@@ -49,4 +54,11 @@ static inline int i8_is_wide(int code) { return code == I8_Q8_0 || code == I8_IQ
 static inline int i8_lanes(int code) { return i8_is_split(code) || i8_sub(code) == 16 ? 4 : 8; }
 // Of a group: lanes that sums are kept in.
 static inline int i8_group_lanes(int code) { return i8_is_split(code) ? 16 : 32; }
+// The largest scales of mxfp4 make numbers that f32 does not have: the scale of a block with such is infinite.
+static __attribute__((noinline, unused)) void i8_overflow(const uint8_t *b, float scales[4]) {
+  for (int i = 0; i < 4; i++)
+    for (int j = 0; j < 16; j++)
+      for (int h = 0; h < 8; h += 4)
+        if (!(fabsf((float)bp_mxfp4_codebook[b[17 * i + 1 + j] >> h & 15] * scales[i]) < INFINITY)) scales[i] = INFINITY;
+}
 #endif

@@ -4,86 +4,84 @@
 #include "i8_rows.h"
 
 enum {
-  I8_DOT_MOST = 4,                         // rows of dots; where there are more, a panel is faster
   I8_AHEAD = 12288,                        // bytes that weights are fetched ahead, see dot.h
+  I8_DOT_CACHE = 24 << 10,                 // bytes of rounded rows that dots of several columns share
   I8_WIDTH = 4 * LANES,                    // bytes of a register
   I8_PANEL = 2 * LANES,                    // columns of a panel
 };
 
-// One step of one column, for `rows` rows whose groups lie row_bytes apart.
-I8_FN void i8_dot_step(int code, int rows, const uint8_t *b, const char *a, int64_t row_bytes, vf *acc) {
-  const int lanes = i8_lanes(code), sets = i8_group_lanes(code) / LANES, split = i8_is_split(code), minimum = i8_has_minimum(code);
-  const int per_set = LANES / lanes, minima = i8_step(code) / i8_sub(code);
-  float scales[32];
-  i8_scales(code, b, scales);
+// One step of `columns` columns, for `rows` rows whose groups lie row_bytes apart.
+I8_FN void i8_dot_step(int code, int columns, int rows, const uint8_t *const *b, const char *a, int64_t row_bytes, vf acc[][I8_DOT_MOST]) {
+  const int sets = i8_group_lanes(code) / LANES, split = i8_is_split(code), minimum = i8_has_minimum(code);
+  i8_factors f[I8_TOGETHER];
+  for (int c = 0; c < columns; c++) f[c] = i8_factors_of(code, b[c]);
 #pragma clang loop unroll(full)
   for (int part = 0; part < i8_step(code) / I8_GROUP; part++) {
-    vi q[I8_REGISTERS];
-    i8_codes(code, b, part, q);
-    const char *group = a + part * i8_dot_bytes(code);
+    vi q[I8_TOGETHER][I8_REGISTERS];
+    for (int c = 0; c < columns; c++) i8_codes(code, b[c], part, q[c]);
 #pragma clang loop unroll(full)
     for (int s = 0; s < sets; s++) {
-      vf scale, least = v_zero();
-      if (i8_spreads(code)) {
-        i8_spread_heads(code, b, &scale, &least);
-      } else {
-        scale = i8_spread(lanes, scales + (part * sets + s) * per_set);
-        if (minimum && split) least = i8_spread(lanes, scales + 16 + s * per_set);
+      vf scale[I8_TOGETHER], least[I8_TOGETHER];
+      for (int c = 0; c < columns; c++) {
+        scale[c] = i8_factor(code, &f[c], part * sets + s);
+        least[c] = minimum && split ? i8_least(code, &f[c], s) : v_zero();
       }
       for (int m = 0; m < rows; m++) {
-        const char *row = group + m * row_bytes, *correction = row + I8_GROUP + s * I8_WIDTH;
-        vi zero = minimum || i8_zero_of(code) == 0 ? i8_set(0) : i8_load(correction), sum = i8_begin(zero);
-        sum = i8_dot(code, sum, q[s], i8_load(row + s * I8_WIDTH));
-        if (split) sum = i8_dot(code, sum, q[s + sets], i8_load(row + (s + sets) * I8_WIDTH));
-        vf whole = i8_float(i8_end(code, sum, zero));
-        acc[m] = v_fma(whole, v_mul(scale, v_load((const float *)(correction + 4 * i8_group_lanes(code)))), acc[m]);
-        if (minimum && split) acc[m] = v_fma(least, v_load((const float *)correction), acc[m]);
+        const char *row = a + part * i8_dot_bytes(code) + m * row_bytes, *correction = row + I8_GROUP + s * I8_WIDTH;
+        vi zero = minimum || i8_zero_of(code) == 0 ? i8_set(0) : i8_load(correction), low = i8_load(row + s * I8_WIDTH);
+        vi high = split ? i8_load(row + (s + sets) * I8_WIDTH) : low;
+        vf own = v_load((const float *)(correction + 4 * i8_group_lanes(code)));
+        for (int c = 0; c < columns; c++) {
+          vi sum = i8_dot(code, i8_begin(zero), q[c][s], low);
+          if (split) sum = i8_dot(code, sum, q[c][s + sets], high);
+          acc[c][m] = v_fma(i8_float(i8_end(code, sum, zero)), v_mul(scale[c], own), acc[c][m]);
+          if (minimum && split) acc[c][m] = v_fma(least[c], v_load((const float *)correction), acc[c][m]);
+        }
       }
     }
   }
   if (minimum && !split)
-    for (int i = 0; i < minima; i += LANES) {
-      vf least = v_load_some(BP_CODE_F32, scales + 16 + i, minima - i);
-      for (int m = 0; m < rows; m++)
-        acc[m] = v_fma(least, v_load_some(BP_CODE_F32, (const float *)(a + m * row_bytes + I8_GROUP) + i, minima - i), acc[m]);
-    }
+    for (int m = 0; m < rows; m++)
+      for (int c = 0; c < columns; c++) acc[c][m] = i8_add_minima(code, &f[c], (const float *)(a + m * row_bytes + I8_GROUP), acc[c][m]);
 }
 
-// sums[c][m] = row m of a times column c, for `columns` (4 or 2) columns; k is whole blocks.
-I8_FN void i8_dots(int code, int columns, int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, float sums[4][I8_DOT_MOST]) {
-  const int step = i8_step(code), bytes = i8_step_bytes(code);
+// sums[c][m] += row m of a times column c, for `columns` (4 or 2) columns; k is whole blocks. The lanes of a sum belong together.
+I8_FN void i8_dots(int code, int columns, int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, vf sums[][I8_DOT_MOST]) {
+  const int step = i8_step(code), bytes = i8_step_bytes(code), together = columns < I8_TOGETHER ? columns : I8_TOGETHER;
   vf acc[4][I8_DOT_MOST];
   for (int c = 0; c < columns; c++)
-    for (int m = 0; m < rows; m++) acc[c][m] = v_zero();
+    for (int m = 0; m < rows; m++) acc[c][m] = sums[c][m];
   int64_t at = 0, i = 0;
   for (; at + step <= k; at += step, i += bytes, a += step / I8_GROUP * i8_dot_bytes(code)) {
-#pragma clang loop unroll(full)
+    const uint8_t *b[4];
     for (int c = 0; c < columns; c++) {
-      for (int ahead = 0; ahead < bytes; ahead += 64) __builtin_prefetch(w[c] + i + I8_AHEAD + ahead);
-      i8_dot_step(code, rows, w[c] + i, a, row_bytes, acc[c]);
+      b[c] = w[c] + i;
+      for (int ahead = 0; ahead < bytes; ahead += 64) __builtin_prefetch(b[c] + I8_AHEAD + ahead);
     }
+#pragma clang loop unroll(full)
+    for (int c = 0; c < columns; c += together) i8_dot_step(code, together, rows, b + c, a, row_bytes, acc + c);
   }
   if (i8_is_split(code) && at < k) // blocks of 32 that are no whole group
     for (int c = 0; c < columns; c++) {
       uint8_t rest[4 * 34] = {0};
+      const uint8_t *b = rest;
       memcpy(rest, w[c] + i, (size_t)((k - at) / I8_UNIT * i8_block_bytes(code)));
-      i8_dot_step(code, rows, rest, a, row_bytes, acc[c]);
+      i8_dot_step(code, 1, rows, &b, a, row_bytes, acc + c);
     }
-  if (rows == 1 && columns == 4) {
-    float four[4];
-    v_store_sums(four, acc[0][0], acc[1][0], acc[2][0], acc[3][0]);
-    for (int c = 0; c < 4; c++) sums[c][0] = four[c];
-    return;
-  }
   for (int c = 0; c < columns; c++)
-    for (int m = 0; m < rows; m++) sums[c][m] = v_sum(acc[c][m]);
+    for (int m = 0; m < rows; m++) sums[c][m] = acc[c][m];
+}
+// Elements along k whose rounded rows stay in the first cache while columns go by.
+static inline int64_t i8_dot_span(int code, int64_t rows) {
+  int64_t span = I8_DOT_CACHE / (rows * i8_dot_bytes(code)) * I8_GROUP / 256 * 256;
+  return span < 256 ? 256 : span;
 }
 
-// The panel of LANES columns, `count` of which exist: [group][four elements][I8_PANEL] numbers and, for each part that shares a scale,
+// One half, LANES columns (`count` of which exist), of a panel: [group][I8_WORD elements][I8_PANEL] numbers and, for each part that shares a scale,
 // [group][part][I8_PANEL] scales, minima behind them. A worker writes it, then multiplies strips with it.
 static inline int64_t i8_panel_bytes(int code) { return I8_PANEL * (I8_GROUP + (i8_has_minimum(code) ? 8 : 4) * (I8_GROUP / i8_sub(code))); }
 
-I8_FN void i8_pack(int code, const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, char *to) {
+I8_FN void i8_pack(int code, const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, int64_t half, char *to) {
   const int parts = I8_GROUP / i8_sub(code), step = i8_step(code), groups = step / I8_GROUP;
   vi codes[2][I8_REGISTERS][LANES];
   for (int64_t at = 0; at < k; at += step, b += i8_step_bytes(code), to += groups * i8_panel_bytes(code)) {
@@ -101,7 +99,7 @@ I8_FN void i8_pack(int code, const uint8_t *b, int64_t column_bytes, int64_t cou
         vi q[I8_REGISTERS];
         i8_codes(code, from, part, q);
         for (int r = 0; r < I8_REGISTERS; r++) codes[part][r][n] = q[r];
-        float *out = (float *)(to + part * i8_panel_bytes(code) + I8_PANEL * I8_GROUP) + n;
+        float *out = (float *)(to + part * i8_panel_bytes(code) + I8_PANEL * I8_GROUP) + LANES * half + n;
         for (int p = 0; p < parts; p++) out[p * I8_PANEL] = scales[part * parts + p];
         if (i8_has_minimum(code))
           for (int p = 0; p < parts; p++) out[(parts + p) * I8_PANEL] = scales[16 + part * parts + p];
@@ -109,7 +107,7 @@ I8_FN void i8_pack(int code, const uint8_t *b, int64_t column_bytes, int64_t cou
     }
     for (int part = 0; part < groups; part++)
       for (int r = 0; r < I8_REGISTERS; r++)
-        v_transpose((const float *)codes[part][r], LANES, (float *)(to + part * i8_panel_bytes(code)) + r * LANES * I8_PANEL, I8_PANEL);
+        i8_transpose(codes[part][r], to + part * i8_panel_bytes(code) + 4 * r * LANES * I8_PANEL + I8_WORD * LANES * half, I8_PANEL);
   }
 }
 
@@ -122,17 +120,30 @@ I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel
     const int32_t *correction = (const int32_t *)(strip + I8_GROUP * I8_STRIP);
     const float *scale = (const float *)(correction + parts * I8_STRIP), *weights = (const float *)(panel + I8_GROUP * I8_PANEL);
     for (int p = 0; p < parts; p++, correction += I8_STRIP, scale += I8_STRIP, weights += I8_PANEL) {
-      const int first = i8_is_split(code) ? 4 * p : fours * p;
 #pragma clang loop unroll(full)
       for (int i = 0; i < fours; i += most) {
         vi sums[I8_STRIP][2], zero[I8_STRIP];
         for (int m = 0; m < rows; m++) {
           zero[m] = i || minimum || i8_zero_of(code) == 0 ? i8_set(0) : i8_set(correction[m]);
-          for (int h = 0; h < 2; h++) sums[m][h] = i8_begin(zero[m]);
+          for (int h = 0; h < 2; h++) sums[m][h] = i8_begin(I8_MM ? i8_set(0) : zero[m]);
         }
+#if I8_MM
+#pragma clang loop unroll(full)
+        for (int j = 0; j < fours; j += 2) {
+          int four = i8_chunk_at(code, (p * fours + j) / 4) + j % 4;
+          for (int m = 0; m < rows; m += 2)
+            for (int h = 0; h < 2; h++)
+              i8_add_products(&sums[m][h], &sums[m + 1][h], panel + 4 * four * I8_PANEL + 8 * LANES * h, strip + 4 * four * I8_STRIP + 8 * m);
+        }
+        for (int m = 0; m < rows; m += 2)
+          for (int h = 0; h < 2; h++) {
+            i8_sort_products(&sums[m][h], &sums[m + 1][h]);
+            sums[m][h] += zero[m], sums[m + 1][h] += zero[m + 1];
+          }
+#else
 #pragma clang loop unroll(full)
         for (int j = i; j < i + most && j < fours; j++) {
-          int four = first + (i8_is_split(code) ? j % 4 + 16 * (j / 4) : j);
+          int four = i8_chunk_at(code, (p * fours + j) / 4) + j % 4;
           vi w[2];
           for (int h = 0; h < 2; h++) w[h] = i8_load(panel + 4 * (four * I8_PANEL + LANES * h));
           for (int m = 0; m < rows; m++) {
@@ -140,6 +151,7 @@ I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel
             for (int h = 0; h < 2; h++) sums[m][h] = i8_dot(code, sums[m][h], w[h], a);
           }
         }
+#endif
         for (int m = 0; m < rows; m++)
           for (int h = 0; h < 2; h++)
             acc[m][h] = v_fma(i8_float(i8_end(code, sums[m][h], zero[m])), v_mul(v_load(weights + LANES * h), v_set(scale[m])), acc[m][h]);
@@ -153,23 +165,24 @@ I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel
     for (int h = 0; h < 2; h++) v_store(to + m * I8_PANEL + LANES * h, acc[m][h]);
 }
 
-// Up to here unpacking weights again for the next columns is cheaper than a panel.
-static inline int i8_dot_most(int code) { return i8_is_split(code) ? I8_DOT_MOST : 2; }
-
 #define I8_EACH(CASE) CASE(I8_Q4_0) CASE(I8_Q4_1) CASE(I8_Q5_0) CASE(I8_Q5_1) CASE(I8_Q8_0) CASE(I8_IQ4_NL) CASE(I8_MXFP4) \
   CASE(I8_Q2_K) CASE(I8_Q3_K) CASE(I8_Q4_K) CASE(I8_Q5_K) CASE(I8_Q6_K) CASE(I8_TQ2_0)
 
 // One function a format, so that each is compiled by itself.
 #define I8_FUNCTIONS(code)                                                                                                             \
-  static void dots_##code(int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, float sums[4][I8_DOT_MOST]) { \
+  static void dots_##code(int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, vf sums[][I8_DOT_MOST]) { \
     switch (rows) {                                                                                                                    \
     case 1: i8_dots(code, 4, 1, w, a, row_bytes, k, sums); return;                                                                     \
     case 2: i8_dots(code, 4, 2, w, a, row_bytes, k, sums); return;                                                                     \
     case 3: if (i8_dot_most(code) > 2) i8_dots(code, 2, 3, w, a, row_bytes, k, sums); return;                                          \
-    default: if (i8_dot_most(code) > 2) i8_dots(code, 2, 4, w, a, row_bytes, k, sums);                                                 \
+    case 4: if (i8_dot_most(code) > 2) i8_dots(code, 2, 4, w, a, row_bytes, k, sums); return;                                          \
+    case 5: case 6: if (i8_dot_most(code) > 4) i8_dots(code, 2, 6, w, a, row_bytes, k, sums); return;                                  \
+    default: if (i8_dot_most(code) > 4) i8_dots(code, 2, 8, w, a, row_bytes, k, sums);                                                 \
     }                                                                                                                                  \
   }                                                                                                                                    \
-  static void pack_##code(const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, char *to) { i8_pack(code, b, column_bytes, count, k, to); } \
+  static void pack_##code(const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, int64_t half, char *to) {                  \
+    i8_pack(code, b, column_bytes, count, k, half, to);                                                                                \
+  }                                                                                                                                    \
   static void tile_##code(int64_t rows, const char *strip, const char *panel, int64_t k, float *to) {                                  \
     if (rows <= I8_STRIP / 2) i8_tile_rows(code, I8_STRIP / 2, strip, panel, k, to);                                                   \
     else if (I8_STRIP > 4 && rows <= 4) i8_tile_rows(code, 4, strip, panel, k, to);                                                    \
@@ -179,8 +192,8 @@ I8_EACH(I8_FUNCTIONS)
 #undef I8_FUNCTIONS
 
 typedef struct i8_functions {
-  void (*dots)(int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, float sums[4][I8_DOT_MOST]);
-  void (*pack)(const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, char *to);
+  void (*dots)(int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, vf sums[][I8_DOT_MOST]);
+  void (*pack)(const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, int64_t half, char *to);
   void (*tile)(int64_t rows, const char *strip, const char *panel, int64_t k, float *to);
 } i8_functions;
 static const i8_functions i8_table[I8_CODES] = {

@@ -1,7 +1,7 @@
 // Rows of activations as 8-bit integers, one f32 scale for each 32 (a unit), in groups of 128 that zeros fill up.
 //
 // A group for dots holds 128 numbers in the order of the format's registers, then a correction and the scale for each lane that sums are
-// kept in. For strips of rows it holds, for each four elements, those of all rows; then corrections and scales of each part that shares
+// kept in. For strips of rows it holds, for each I8_WORD elements, those of all rows; then corrections and scales of each part that shares
 // a scale of the weights, those of all rows together.
 //
 // Corrections   formats with an offset: minus offset times the sum of the numbers, an integer; formats with a minimum: that sum times
@@ -18,7 +18,10 @@ static inline int64_t i8_dot_bytes(int code) { return I8_GROUP + 2 * 4 * i8_grou
 static inline int64_t i8_strip_bytes(int code, int64_t rows) { return rows * (I8_GROUP + 2 * 4 * (I8_GROUP / i8_sub(code))); }
 static inline int64_t i8_groups(int64_t k) { return (k + I8_GROUP - 1) / I8_GROUP; }
 // Where a register order has chunk c (16 elements) of a group, in groups of four elements.
-static inline int i8_chunk_at(int code, int c) { return i8_is_split(code) ? 16 * (c & 1) + 4 * (c / 2) : 4 * c; }
+static inline int i8_chunk_at(int code, int c) {
+  if (i8_is_paired(code)) return 16 * (c / 2 & 1) + 8 * (c / 4) + 4 * (c & 1);
+  return i8_is_split(code) ? 16 * (c & 1) + 4 * (c / 2) : 4 * c;
+}
 
 typedef struct i8_group {
   int8_t q[I8_GROUP];
@@ -87,10 +90,10 @@ static inline void i8_store_dot(int code, int zero, const i8_group *g, int64_t i
   for (int c = 0; c < 8; c++) memcpy(to + 4 * i8_chunk_at(code, c), g->q + 16 * c, 16);
   char *corrections = to + I8_GROUP, *scales = corrections + 4 * lanes;
   for (int i = 0; i < lanes; i++) {
-    int unit = lanes == 16 ? i / 4 : i / 8;
-    int32_t sum = lanes == 16 ? g->sums[8 * unit + i % 4] + g->sums[8 * unit + 4 + i % 4] : g->sums[i];
-    if (!i8_has_block_minima(code)) i8_correction(code, zero, sum, g->scale[unit], corrections + 4 * i);
-    memcpy(scales + 4 * i, &g->scale[unit], 4);
+    int split = lanes == 16, chunk = split ? i / 4 * 2 : i / 4, lane = split ? i : i8_chunk_at(code, chunk) + i % 4, unit = chunk / 2;
+    int32_t sum = g->sums[4 * chunk + i % 4] + (split ? g->sums[4 * chunk + 4 + i % 4] : 0);
+    if (!i8_has_block_minima(code)) i8_correction(code, zero, sum, g->scale[unit], corrections + 4 * lane);
+    memcpy(scales + 4 * lane, &g->scale[unit], 4);
   }
   if (!i8_has_block_minima(code)) return;
   if (index % 2) corrections += 4 * parts - i8_dot_bytes(code);
@@ -101,7 +104,7 @@ static inline void i8_store_dot(int code, int zero, const i8_group *g, int64_t i
 static inline void i8_store_strip(int code, int zero, const i8_group *g, int64_t rows, int64_t r, char *to) {
   int parts = I8_GROUP / i8_sub(code);
   for (int c = 0; c < 8; c++)
-    for (int i = 0; i < 4; i++) memcpy(to + 4 * ((i8_chunk_at(code, c) + i) * rows + r), g->q + 16 * c + 4 * i, 4);
+    for (int i = 0; i < 16; i += I8_WORD) memcpy(to + (4 * i8_chunk_at(code, c) + i) * rows + I8_WORD * r, g->q + 16 * c + i, I8_WORD);
   char *corrections = to + I8_GROUP * rows, *scales = corrections + 4 * rows * parts;
   for (int p = 0; p < parts; p++) {
     float scale = i8_part_scale(code, g, p);

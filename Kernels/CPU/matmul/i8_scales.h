@@ -15,19 +15,20 @@ I8_FN void i8_scaled_bytes(__m128i x, float factor, float *to) {
   for (int i = 0; i < 2; i++, x = _mm_unpackhi_epi64(x, x))
     _mm256_storeu_ps(to + 8 * i, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(x)), _mm256_set1_ps(factor)));
 }
+// The sixteen scales of q3_K.
+I8_FN __m128i i8_q3_scales(const uint8_t *b) {
+  __m128i x = _mm_loadu_si128((const __m128i *)(b + 94)); // the load ends with the block: scales are bytes 2 … 13 of it
+  __m128i low = _mm_shuffle_epi8(x, _mm_setr_epi8(2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5, 6, 7, 8, 9));
+  low = _mm_and_si128(_mm_blend_epi32(low, _mm_srli_epi16(low, 4), 12), _mm_set1_epi8(15));
+  __m128i high = _mm_srlv_epi32(_mm_shuffle_epi8(x, _mm_set1_epi32(0x0d0c0b0a)), _mm_setr_epi32(0, 2, 4, 6));
+  high = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi8(3)), 4);
+  return _mm_sub_epi8(_mm_or_si128(low, high), _mm_set1_epi8(32));
+}
 // The four bytes that begin each of four blocks.
 I8_FN __m128i i8_heads(int code, const uint8_t *b) {
   int32_t head[4];
   for (int i = 0; i < 4; i++) memcpy(&head[i], b + i * i8_block_bytes(code), 4);
   return _mm_insert_epi32(_mm_insert_epi32(_mm_insert_epi32(_mm_cvtsi32_si128(head[0]), head[1], 1), head[2], 2), head[3], 3);
-}
-
-// The largest scales of mxfp4 make numbers that f32 does not have: the scale of a block with such is infinite.
-static __attribute__((noinline)) void i8_overflow(const uint8_t *b, float scales[4]) {
-  for (int i = 0; i < 4; i++)
-    for (int j = 0; j < 16; j++)
-      for (int h = 0; h < 8; h += 4)
-        if (!(fabsf((float)bp_mxfp4_codebook[b[17 * i + 1 + j] >> h & 15] * scales[i]) < INFINITY)) scales[i] = INFINITY;
 }
 
 I8_FN void i8_scales(int code, const uint8_t *b, float scales[32]) {
@@ -46,15 +47,7 @@ I8_FN void i8_scales(int code, const uint8_t *b, float scales[32]) {
     i8_scaled_bytes(_mm_and_si128(_mm_srli_epi16(x, 4), nibble), -i8_half(b + 82), scales + 16);
     return;
   }
-  case I8_Q3_K: { // the load ends with the block: scales are bytes 2 … 13 of it
-    __m128i x = _mm_loadu_si128((const __m128i *)(b + 94));
-    __m128i low = _mm_shuffle_epi8(x, _mm_setr_epi8(2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5, 6, 7, 8, 9));
-    low = _mm_and_si128(_mm_blend_epi32(low, _mm_srli_epi16(low, 4), 12), nibble);
-    __m128i high = _mm_srlv_epi32(_mm_shuffle_epi8(x, _mm_set1_epi32(0x0d0c0b0a)), _mm_setr_epi32(0, 2, 4, 6));
-    high = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi8(3)), 4);
-    i8_scaled_bytes(_mm_sub_epi8(_mm_or_si128(low, high), _mm_set1_epi8(32)), i8_half(b + 108), scales);
-    return;
-  }
+  case I8_Q3_K: i8_scaled_bytes(i8_q3_scales(b), i8_half(b + 108), scales); return;
   case I8_Q4_K: case I8_Q5_K: {
     __m128i x = v_k_scales(b);
     _mm256_storeu_ps(scales, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(x)), _mm256_set1_ps(i8_half(b))));

@@ -12,5 +12,6 @@ static void run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t e
   bp_matmul_run_avx2(c, phase, begin, end, worker, 0);
 }
 const bp_cpu_kernel bp_cpu_matmul_avx2 = {
-  .op = "matmul", .name = "matmul_avx2", .needs = BP_CPU_AVX2, .supports = supports, .plan = plan, .run = run};
+  .op = "matmul", .name = "matmul_avx2", .needs = BP_CPU_AVX2, .supports = supports, .plan = plan, .run = run,
+  .parameters = bp_matmul_parameters, .n_parameters = BP_MATMUL_PARAMETERS, .constraint = BP_MATMUL_CONSTRAINT};
 #endif

@@ -3,12 +3,13 @@
 //
 // a, b, y   as matmul_scalar; leading dimensions broadcast. k is whole blocks.
 // Sums      whole numbers over the elements that share a scale, exact; float beyond.
-// Few rows  (up to 2 or 4) take the weights as they are stored, more rows panels of 2 LANES columns that are unpacked once, against strips.
+// Few rows  (up to 2, 4 or 8) take the weights as they are stored, more rows panels of 2 LANES columns that are unpacked once, against strips.
 // Scratch   a as i8_rows.h has it, what undoes its powers of 2; a panel a worker.
 // Phases    round a; then blocks of output columns.
 // Declared  act_block 32.
 #include "i8_products.h"
 #include "finish.h"
+#include "i8_parameters.h"
 
 typedef struct i8_cut {
   int code, dots;
@@ -19,14 +20,14 @@ typedef struct i8_cut {
 
 static i8_cut i8_cut_of(const bp_cpu_call *c, const bp_matmul *p) {
   i8_cut t = {.code = i8_code_of(p->b[0].dtype), .shares = 1};
-  t.dots = p->m <= i8_dot_most(t.code);
+  t.dots = p->m <= i8_dot_most(t.code) && p->m <= i8_choice(c, I8_FEW_ROWS);
   t.columns = p->sources == 2 || t.dots ? LANES : I8_PANEL;
   t.blocks = (p->n + t.columns - 1) / t.columns;
   t.groups = i8_groups(p->k);
   t.strips = (p->m + I8_STRIP - 1) / I8_STRIP;
   t.row_bytes = t.groups * (t.dots ? i8_dot_bytes(t.code) : i8_strip_bytes(t.code, I8_STRIP));
   t.batch_bytes = t.row_bytes * (t.dots ? p->m : t.strips);
-  int64_t wanted = 4 * (int64_t)c->workers, have = t.blocks * p->batches;
+  int64_t wanted = i8_choice(c, I8_ITEMS) * (int64_t)c->workers, have = t.blocks * p->batches;
   if (!t.dots && have && have < wanted) t.shares = (wanted + have - 1) / have;
   if (t.shares > (t.strips + 1) / 2) t.shares = t.strips > 1 ? (t.strips + 1) / 2 : 1;
   // One size for both ways, growing with every extent: bounds must hold what the actual extents need.
@@ -84,18 +85,29 @@ static void i8_round(const bp_cpu_call *c, const bp_matmul *p, const i8_cut *t, 
   }
 }
 
-static void i8_run_dots(const bp_matmul *p, const bp_matmul_batch *at, const i8_cut *t, int64_t n, int64_t count, const char *a, const float *factors, int plain) {
-  float sums[2][I8_DOT_MOST][LANES];
-  int64_t columns = p->m <= 2 ? 4 : 2;
-  for (uint32_t s = 0; s < p->sources; s++)
+// Columns n … n + count (LANES at most) of source s, for the rows from `a` on.
+static void i8_dot_columns(const bp_matmul *p, const bp_matmul_batch *at, const i8_cut *t, uint32_t s, int64_t n, int64_t count, const char *a, vf sums[LANES + 3][I8_DOT_MOST]) {
+  const int64_t columns = p->m <= 2 ? 4 : 2, span = i8_dot_span(t->code, p->m); // as dots_… have them; those of 5 and 7 rows read one more
+  memset(sums, 0, sizeof(vf) * (LANES + 3) * I8_DOT_MOST);
+  for (int64_t x = 0; x < p->k; x += span)
     for (int64_t i = 0; i < count; i += columns) {
       const uint8_t *w[4];
-      float some[4][I8_DOT_MOST];
-      for (int64_t j = 0; j < columns; j++) w[j] = (const uint8_t *)at->b[s] + (n + (i + j < count ? i + j : i)) * p->b_row[s];
-      i8_table[t->code].dots((int)p->m, w, a, t->row_bytes, p->k, some);
       for (int64_t j = 0; j < columns; j++)
-        for (int64_t m = 0; m < p->m; m++) sums[s][m][i + j] = some[j][m] * factors[m];
+        w[j] = (const uint8_t *)at->b[s] + (n + (i + j < count ? i + j : i)) * p->b_row[s] + x / i8_step(t->code) * i8_step_bytes(t->code);
+      i8_table[t->code].dots((int)p->m, w, a + x / I8_GROUP * i8_dot_bytes(t->code), t->row_bytes, p->k - x < span ? p->k - x : span, sums + i);
     }
+}
+
+static void i8_run_dots(const bp_matmul *p, const bp_matmul_batch *at, const i8_cut *t, int64_t n, int64_t count, const char *a, const float *factors, int plain) {
+  vf wide[LANES + 3][I8_DOT_MOST];
+  float sums[2][I8_DOT_MOST][LANES];
+  for (uint32_t s = 0; s < p->sources; s++) {
+    i8_dot_columns(p, at, t, s, n, count, a, wide);
+    for (int64_t m = 0; m < p->m; m++) {
+      for (int64_t i = 0; i < LANES; i += 4) v_store_sums(&sums[s][m][i], wide[i][m], wide[i + 1][m], wide[i + 2][m], wide[i + 3][m]);
+      v_store(sums[s][m], v_mul(v_load(sums[s][m]), v_set(factors[m])));
+    }
+  }
   for (int64_t m = 0; m < p->m; m++) finish(p, at, plain, m, n, count, v_load(sums[0][m]), v_load(sums[p->sources - 1][m]));
 }
 
@@ -105,7 +117,7 @@ static void i8_run_tiles(const bp_matmul *p, const bp_matmul_batch *at, const i8
   for (int64_t h = 0; h < 2; h++) {
     uint32_t s = p->sources == 2 ? (uint32_t)h : 0;
     int64_t from = p->sources == 2 ? 0 : LANES * h;
-    if (count > from) i8_table[t->code].pack((const uint8_t *)at->b[s] + (n + from) * p->b_row[s], p->b_row[s], count - from < LANES ? count - from : LANES, p->k, panel + 4 * LANES * h);
+    if (count > from) i8_table[t->code].pack((const uint8_t *)at->b[s] + (n + from) * p->b_row[s], p->b_row[s], count - from < LANES ? count - from : LANES, p->k, h, panel);
   }
   for (int64_t i = first; i < last; i++) {
     int64_t top = i8_strip_row(p, t, i), rows = i8_strip_row(p, t, i + 1) - top;
@@ -154,5 +166,5 @@ static void gated_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint
 
 // The kernels of one instruction set: matmul_i8_<isa> and matmul_gated_i8_<isa>.
 #define I8_KERNELS(isa, bits)                                                                                                          \
-  const bp_cpu_kernel bp_cpu_matmul_i8_##isa = {"matmul", "matmul_i8_" #isa, bits, I8_UNIT, 0, 0, matmul_supports, matmul_plan, matmul_run};   \
-  const bp_cpu_kernel bp_cpu_matmul_gated_i8_##isa = {"matmul_gated", "matmul_gated_i8_" #isa, bits, I8_UNIT, 0, 0, gated_supports, gated_plan, gated_run};
+  const bp_cpu_kernel bp_cpu_matmul_i8_##isa = {"matmul", "matmul_i8_" #isa, bits, I8_UNIT, 0, 0, matmul_supports, matmul_plan, matmul_run, i8_parameters, I8_PARAMETERS};   \
+  const bp_cpu_kernel bp_cpu_matmul_gated_i8_##isa = {"matmul_gated", "matmul_gated_i8_" #isa, bits, I8_UNIT, 0, 0, gated_supports, gated_plan, gated_run, i8_parameters, I8_PARAMETERS};

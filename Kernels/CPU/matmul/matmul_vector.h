@@ -4,43 +4,56 @@
 // Few rows  (up to 8) go through dot.h, more through the tiles of tile.h: panels of 2 LANES output columns, decoded and
 //           transposed once, against strips of rows. For matmul_gated a panel is LANES columns of gate and LANES of up, so
 //           that both sums of an element meet in one tile.
+// Chosen    see parameters.h. With several panels or less than the whole of K at a time sums wait in scratch.
 // Scratch   a as floats (dense, or in strips); a panel of decoded weights a worker.
 // Phases    arrange a; then blocks of output columns.
 // Error     at most k roundings in each of LANES partial sums (dots) or in one sum (tiles).
 #include "../shared/tile.h"
 #include "dot.h"
 #include "finish.h"
+#include "parameters.h"
 
-enum { SPAN = 256 }; // elements of a row decoded at a time for a panel
+enum {
+  SPAN = 256,   // elements of a row decoded at a time for a panel
+  WAITING = 40, // strips of an item whose sums wait
+};
 
 // How one call is cut.
 typedef struct cut {
   int dots;            // few rows
   int arranged;        // phase 0 arranges a
+  int64_t panels;      // most panels of an item
+  int64_t depth;       // elements along K that a panel holds
   int64_t columns;     // output columns an item
   int64_t blocks;      // of columns
   int64_t strips;      // of rows, a batch
   int64_t shares;      // parts that the strips are dealt into, an item each
   uint64_t a_bytes;    // scratch of phase 0
-  uint64_t own_bytes;  // scratch a worker
+  uint64_t own_bytes;  // scratch a worker: panels, a span of each of LANES columns, sums
+  uint64_t panel_bytes;
 } cut;
 
 static cut cut_of(const bp_cpu_call *c, const bp_matmul *p) {
   int strided = bp_code_of(p->b[0].dtype) < BP_CODE_Q4_0 && (p->b_step[0] != p->b[0].block_bytes || p->b_step[1] != p->b[1].block_bytes);
-  cut t = {.dots = p->m <= DOT_MOST && !strided, .columns = p->sources == 2 || p->m <= DOT_MOST ? LANES : PANEL, .shares = 1};
-  if (!t.dots && p->sources == 1) t.columns = PANEL;
+  cut t = {.dots = p->m <= bp_matmul_choice(c, BP_MATMUL_FEW_ROWS) && p->m <= DOT_MOST && !strided, .panels = 1, .shares = 1};
+  t.columns = p->sources == 2 || t.dots ? LANES : PANEL;
+  t.depth = bp_matmul_choice(c, BP_MATMUL_DEPTH) < p->k ? bp_matmul_choice(c, BP_MATMUL_DEPTH) : p->k;
+  if (!t.dots) t.columns *= t.panels = bp_matmul_choice(c, BP_MATMUL_PANELS);
   t.blocks = (p->n + t.columns - 1) / t.columns;
   t.strips = (p->m + STRIP - 1) / STRIP;
   t.arranged = !t.dots || p->a.dtype != BP_FORMAT_F32 || p->a_step != 4 || p->a_row % 4 != 0;
   if (!t.dots) {
-    int64_t wanted = 4 * (int64_t)c->workers, have = t.blocks * p->batches;
+    int64_t wanted = bp_matmul_choice(c, BP_MATMUL_ITEMS) * (int64_t)c->workers, have = t.blocks * p->batches;
     if (have && have < wanted) t.shares = (wanted + have - 1) / have;
     if (t.shares > (t.strips + 1) / 2) t.shares = t.strips > 1 ? (t.strips + 1) / 2 : 1;
+    int64_t least = (t.strips + WAITING - 1) / WAITING;
+    if ((t.panels > 1 || t.depth < p->k) && t.shares < least) t.shares = least;
   }
-  // One size for both ways, growing with every extent: bounds must hold what the actual extents need.
-  uint64_t k = (uint64_t)(p->k + LANES) / LANES * LANES;
+  // One size for all ways, growing with every extent: bounds must hold what the actual extents need.
+  uint64_t k = (uint64_t)(p->k + LANES) / LANES * LANES, strips = p->m / STRIP + 2 < WAITING ? (uint64_t)p->m / STRIP + 2 : WAITING;
   t.a_bytes = bp_round_up((uint64_t)p->batches * (uint64_t)(p->m + 2 * STRIP) * k * 4, 64);
-  t.own_bytes = k * PANEL * 4 + SPAN * LANES * 4 + 2 * STRIP * PANEL * 4;
+  t.panel_bytes = (k > BP_MATMUL_HELD ? k : 4 * k < BP_MATMUL_HELD ? 4 * k : BP_MATMUL_HELD) * PANEL * 4;
+  t.own_bytes = t.panel_bytes + SPAN * LANES * 4 + strips * STRIP * 4 * PANEL * 4;
   return t;
 }
 
@@ -116,16 +129,18 @@ static void run_dots(const bp_matmul *p, const bp_matmul_batch *at, int64_t n, i
     finish(p, at, plain, m, n, count, v_load(sums[0][m]), v_load(sums[p->sources - 1][m]));
 }
 
-// LANES columns of source s from n on (`count` of them exist) into every other half row of a panel.
-static void pack_half(const bp_matmul *p, const bp_matmul_batch *at, uint32_t s, int64_t n, int64_t count, float *to, float *rows) {
+// Elements from … end of LANES columns of source s from n on (`count` of them exist) into every other half row of a panel. `from` is
+// a multiple of SPAN.
+static void pack_half(const bp_matmul *p, const bp_matmul_batch *at, uint32_t s, int64_t n, int64_t count, int64_t from, int64_t end, float *to, float *rows) {
   const uint8_t *b = (const uint8_t *)at->b[s] + n * p->b_row[s];
   int code = (int)bp_code_of(p->b[s].dtype), bytes = (int)p->b[s].block_bytes, elements = (int)p->b[s].block_elements;
+  to -= from * PANEL;
   if (code < BP_CODE_Q4_0 && p->b_row[s] == bytes && p->b_step[s] != bytes) { // [K, N]: rows of the panel as they are
-    for (int64_t x = 0; x < p->k; x++) v_store(to + x * PANEL, load_of(p->b[s].dtype, b + x * p->b_step[s], count));
+    for (int64_t x = from; x < end; x++) v_store(to + x * PANEL, load_of(p->b[s].dtype, b + x * p->b_step[s], count));
     return;
   }
-  for (int64_t x = 0; x < p->k; x += SPAN) {
-    int64_t span = p->k - x < SPAN ? p->k - x : SPAN;
+  for (int64_t x = from; x < end; x += SPAN) {
+    int64_t span = end - x < SPAN ? end - x : SPAN;
     for (int64_t i = 0; i < LANES; i++) {
       float *row = rows + i * SPAN;
       if (i >= count) memset(row, 0, SPAN * 4);
@@ -136,32 +151,46 @@ static void pack_half(const bp_matmul *p, const bp_matmul_batch *at, uint32_t s,
   }
 }
 
-static void run_tiles(const bp_cpu_call *c, const bp_matmul *p, const cut *t, const bp_matmul_batch *at, int64_t batch, int64_t n, int64_t count,
-                      int64_t first, int64_t last, float *own, int plain) {
-  float *panel = own, *rows = own + (p->k + LANES) / LANES * LANES * PANEL, *sums = rows + SPAN * LANES;
-  if (p->sources == 2) {
-    for (uint32_t s = 0; s < 2; s++) pack_half(p, at, s, n, count, panel + LANES * s, rows);
-  } else {
-    for (int64_t h = 0; h < 2; h++)
-      if (count > LANES * h) pack_half(p, at, 0, n + LANES * h, count - LANES * h, panel + LANES * h, rows);
+// One panel, `depth` elements from x on, of the columns from n on.
+static void pack_panel(const bp_matmul *p, const bp_matmul_batch *at, int64_t n, int64_t x, int64_t depth, float *panel, float *rows) {
+  for (uint32_t h = 0; h < 2; h++) {
+    int64_t first = p->sources == 2 ? n : n + LANES * h, count = p->n - first < LANES ? p->n - first : LANES;
+    if (count > 0) pack_half(p, at, p->sources == 2 ? h : 0, first, count, x, x + depth, panel + LANES * h, rows);
   }
-  for (int64_t i = first; i < last; i++) {
-    int64_t top = strip_row(p, t, i), height = strip_row(p, t, i + 1) - top;
-    tile(height, (const float *)c->scratch + (batch * t->strips + i) * STRIP * p->k, panel, PANEL, p->k, sums, PANEL, 0);
-    for (int64_t m = 0; m < height; m++) {
-      vf x = v_load(sums + m * PANEL), y = v_load(sums + m * PANEL + LANES);
-      finish(p, at, plain, top + m, n, count, x, y);
-      if (p->sources == 1 && count > LANES) finish(p, at, plain, top + m, n + LANES, count - LANES, y, y);
+}
+
+static void run_tiles(const bp_cpu_call *c, const bp_matmul *p, const cut *t, const bp_matmul_batch *at, int64_t batch, int64_t n,
+                      int64_t first, int64_t last, char *own, int plain) {
+  const int64_t wide = p->sources == 2 ? LANES : PANEL, left = (p->n - n + wide - 1) / wide, panels = left < t->panels ? left : t->panels;
+  float *rows = (float *)(own + t->panel_bytes), *sums = rows + SPAN * LANES;
+  const int waits = panels > 1 || t->depth < p->k;
+  int64_t x = 0;
+  do { // once where K is 0
+    int64_t depth = p->k - x < t->depth ? p->k - x : t->depth, ends = x + t->depth >= p->k;
+    for (int64_t i = 0; i < panels; i++) pack_panel(p, at, n + i * wide, x, depth, (float *)own + i * depth * PANEL, rows);
+    for (int64_t s = first; s < last; s++) {
+      int64_t top = strip_row(p, t, s), height = strip_row(p, t, s + 1) - top;
+      for (int64_t i = 0; i < panels; i++) {
+        float *to = waits ? sums + ((s - first) * panels + i) * STRIP * PANEL : sums;
+        tile(height, (const float *)c->scratch + ((batch * t->strips + s) * p->k + x) * STRIP, (const float *)own + i * depth * PANEL, PANEL, depth, to, PANEL, x > 0);
+        if (!ends) continue;
+        int64_t column = n + i * wide, count = p->n - column < wide ? p->n - column : wide;
+        for (int64_t m = 0; m < height; m++) {
+          vf a = v_load(to + m * PANEL), b = v_load(to + m * PANEL + LANES);
+          finish(p, at, plain, top + m, column, count, a, b);
+          if (p->sources == 1 && count > LANES) finish(p, at, plain, top + m, column + LANES, count - LANES, b, b);
+        }
+      }
     }
-  }
+  } while ((x += t->depth) < p->k);
 }
 
 void V_NAME(bp_matmul_run)(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker, int gated) {
   bp_matmul p = bp_matmul_of(c, gated);
   cut t = cut_of(c, &p);
-  float *own = (float *)((char *)c->scratch + t.a_bytes + t.own_bytes * worker);
+  char *own = (char *)c->scratch + t.a_bytes + t.own_bytes * worker;
   if (t.arranged && phase == 0) {
-    arrange(c, &p, &t, begin, end, own);
+    arrange(c, &p, &t, begin, end, (float *)own);
     return;
   }
   int plain = finish_is_plain(&p);
@@ -171,9 +200,9 @@ void V_NAME(bp_matmul_run)(const bp_cpu_call *c, uint32_t phase, uint64_t begin,
     bp_matmul_batch at = bp_matmul_batch_of(&p, batch);
     if (t.dots) {
       const float *a = t.arranged ? (const float *)c->scratch + batch * p.m * p.k : (const float *)at.a;
-      run_dots(&p, &at, n, count, a, t.arranged ? p.k : p.a_row / 4, own, plain);
+      run_dots(&p, &at, n, count, a, t.arranged ? p.k : p.a_row / 4, (float *)own, plain);
     } else {
-      run_tiles(c, &p, &t, &at, batch, n, count, share * t.strips / t.shares, (share + 1) * t.strips / t.shares, own, plain);
+      run_tiles(c, &p, &t, &at, batch, n, share * t.strips / t.shares, (share + 1) * t.strips / t.shares, own, plain);
     }
   }
 }

@@ -20,6 +20,8 @@ I8_OF_ISA(i8_avxvnni, avx2)
 I8_OF_ISA(i8_avx512vnni, avx512)
 #elif defined(__aarch64__)
 OF_ISA(neon)
+I8_OF_ISA(i8_dotprod, neon)
+I8_OF_ISA(i8_i8mm, neon)
 #endif
 typedef const bp_cpu_kernel *const kernels[2][4];
 
@@ -77,4 +79,6 @@ NORM_MATMUL(i8_avxvnni, BP_CPU_AVXVNNI | BP_CPU_AVX2, 32)
 NORM_MATMUL(i8_avx512vnni, BP_CPU_AVX512VNNI | BP_CPU_AVX512 | BP_CPU_AVX2, 32)
 #elif defined(__aarch64__)
 NORM_MATMUL(neon, BP_CPU_NEON, 0)
+NORM_MATMUL(i8_dotprod, BP_CPU_DOTPROD | BP_CPU_NEON, 32)
+NORM_MATMUL(i8_i8mm, BP_CPU_I8MM | BP_CPU_DOTPROD | BP_CPU_NEON, 32)
 #endif

@@ -35,6 +35,8 @@ I8_OF_ISA(i8_avxvnni, avx2)
 I8_OF_ISA(i8_avx512vnni, avx512)
 #elif defined(__aarch64__)
 OF_ISA(neon)
+I8_OF_ISA(i8_dotprod, neon)
+I8_OF_ISA(i8_i8mm, neon)
 #endif
 
 typedef struct parts { bp_part part[10]; uint32_t count; uint64_t used; } parts;
@@ -154,4 +156,6 @@ QKV_ROPE_CACHE(i8_avxvnni, BP_CPU_AVXVNNI | BP_CPU_AVX2, 32)
 QKV_ROPE_CACHE(i8_avx512vnni, BP_CPU_AVX512VNNI | BP_CPU_AVX512 | BP_CPU_AVX2, 32)
 #elif defined(__aarch64__)
 QKV_ROPE_CACHE(neon, BP_CPU_NEON, 0)
+QKV_ROPE_CACHE(i8_dotprod, BP_CPU_DOTPROD | BP_CPU_NEON, 32)
+QKV_ROPE_CACHE(i8_i8mm, BP_CPU_I8MM | BP_CPU_DOTPROD | BP_CPU_NEON, 32)
 #endif

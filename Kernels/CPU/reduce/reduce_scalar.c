@@ -42,25 +42,49 @@ static split split_of(const bp_cpu_call *c) {
 typedef enum kind { sum, mean, l2, prod, max, min } kind;
 typedef struct accumulator { double sum; float extreme; bp_id format; kind kind; int any, nan; } accumulator;
 
+enum { PARTIAL = 16 }; // sums and extrema that go on side by side
+
 static void sum_run(char *const *p, const int64_t *step, uint64_t n, const void *context) {
+#pragma clang fp reassociate(on)
   accumulator *a = (accumulator *)context;
   float tile[BP_TILE];
   for (uint64_t at = 0; at < n; at += BP_TILE) {
     uint64_t count = n - at < BP_TILE ? n - at : BP_TILE;
+    double s = a->sum;
     bp_load_run(tile, p[0] + (int64_t)at * step[0], step[0], count, a->format);
-    if (a->kind == l2) for (uint64_t i = 0; i < count; i++) a->sum += (double)tile[i] * tile[i];
-    else if (a->kind == prod) for (uint64_t i = 0; i < count; i++) a->sum *= tile[i];
-    else for (uint64_t i = 0; i < count; i++) a->sum += tile[i];
+    if (a->kind == l2) for (uint64_t i = 0; i < count; i++) s += (double)tile[i] * tile[i];
+    else if (a->kind == prod) for (uint64_t i = 0; i < count; i++) s *= tile[i];
+    else for (uint64_t i = 0; i < count; i++) s += tile[i];
+    a->sum = s;
   }
 }
 static void extreme_run(char *const *p, const int64_t *step, uint64_t n, const void *context) {
   accumulator *a = (accumulator *)context;
-  for (uint64_t i = 0; i < n; i++) {
-    float x = bp_load_one(p[0] + (int64_t)i * step[0], a->format);
-    if (x != x) a->nan = 1;
-    if (!a->any || (a->kind == max ? x > a->extreme : x < a->extreme)) a->extreme = x;
-    a->any = 1;
+  float tile[BP_TILE], most[PARTIAL], sign = a->kind == max ? 1 : -1; // a minimum is the maximum of what is negated
+  int32_t nan[PARTIAL] = {0};
+  for (int j = 0; j < PARTIAL; j++) most[j] = a->any ? sign * a->extreme : -INFINITY;
+  for (uint64_t at = 0; at < n; at += BP_TILE) {
+    uint64_t count = n - at < BP_TILE ? n - at : BP_TILE, i = 0;
+    bp_load_run(tile, p[0] + (int64_t)at * step[0], step[0], count, a->format);
+    for (; i + PARTIAL <= count; i += PARTIAL)
+      for (int j = 0; j < PARTIAL; j++) {
+        float x = sign * tile[i + (uint64_t)j];
+        nan[j] |= x != x;
+        most[j] = x > most[j] ? x : most[j];
+      }
+    for (; i < count; i++) {
+      float x = sign * tile[i];
+      nan[0] |= x != x;
+      most[0] = x > most[0] ? x : most[0];
+    }
   }
+  for (int j = 1; j < PARTIAL; j++) {
+    most[0] = most[j] > most[0] ? most[j] : most[0];
+    nan[0] |= nan[j];
+  }
+  a->extreme = sign * most[0];
+  a->nan |= nan[0];
+  a->any = 1;
 }
 
 typedef struct reduce_context { const split *s; bp_id format; kind kind; } reduce_context;

@@ -1,4 +1,5 @@
-// rotary_embedding and rms_norm_rope of f32 heads with a register's width: pairs (i, i + F); y may be x. Included once an isa.
+// rotary_embedding and rms_norm_rope of float heads with a register's width, in f32: pairs (i, i + F); y may be x. Included once an isa.
+#include "../shared/float_rows.h"
 #include "rope.h"
 #define BP_FNV static inline __attribute__((always_inline, target(VECTOR_TARGET)))
 #pragma clang attribute push(__attribute__((target(VECTOR_TARGET))), apply_to = function)
@@ -7,7 +8,7 @@ static int dense(const bp_cpu_call *c, int norm, bp_cpu_refusal *why) {
   if (!rope_supports(c, norm, why)) return 0;
   if (rope_of(c, norm).interleaved) return bp_refuse(why, BP_REASON_ATTRIBUTE, 0, 0, 1);
   if (norm && !bp_wants_dense_f32(&c->in[1], 1, why)) return 0;
-  return bp_wants_dense_f32(&c->in[0], 0, why) && bp_wants_dense_f32(&c->out[0], c->n_in, why);
+  return bp_wants_dense_float(&c->in[0], 0, why) && bp_wants_dense_float(&c->out[0], c->n_in, why);
 }
 
 BP_FNV vf part(const float *p, int64_t i, int64_t n) { return i + LANES <= n ? vf_load(p + i) : vf_load_some(p + i, n - i); }
@@ -44,22 +45,37 @@ static void rotate(const rope *r, float *y, const float *x, const float *table) 
   for (int64_t i = 2 * pairs; i < n; i += LANES) put(y, i, n, element(x, weight, offset, factor, i, n));
 }
 
-static void run(const bp_cpu_call *c, int norm, uint32_t phase, uint64_t begin, uint64_t end) {
+// Behind the table, two buffers of a head for each worker where heads are not f32.
+static uint64_t table_floats(const rope *r) {
+  return (uint64_t)r->positions->extent[0] * (uint64_t)r->frequencies->extent[0] * 2;
+}
+static void plan(const bp_cpu_call *c, int norm, bp_cpu_plan *p) {
+  rope_plan(c, norm, p);
+  if (c->in[0].dtype != BP_FORMAT_F32) p->scratch_bytes += 2 * (uint64_t)c->workers * (uint64_t)bp_last(&c->in[0]) * 4;
+}
+
+static void run(const bp_cpu_call *c, int norm, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) {
   rope r = rope_of(c, norm);
   if (phase == 0) { rope_table(&r, c->scratch, begin, end); return; }
   uint64_t heads = (uint64_t)r.x->extent[r.x->rank - 2], tokens = (uint64_t)r.positions->extent[0];
-  int64_t pairs = r.frequencies->extent[0];
+  int64_t pairs = r.frequencies->extent[0], n = bp_last(r.x);
   bp_row_walk rows_x = bp_row_walk_of(r.x, r.x), rows_y = bp_row_walk_of(r.x, r.y);
-  for (uint64_t h = begin; h < end; h++)
-    rotate(&r, (float *)bp_row(&rows_y, h), (const float *)bp_row(&rows_x, h), (const float *)c->scratch + (int64_t)(h / heads % tokens) * pairs * 2);
+  float *buffer = (float *)c->scratch + table_floats(&r) + 2 * (uint64_t)worker * (uint64_t)n;
+  for (uint64_t h = begin; h < end; h++) {
+    char *y = bp_row(&rows_y, h);
+    const float *from = bp_row_floats(r.x, bp_row(&rows_x, h), buffer, n), *table = (const float *)c->scratch + (int64_t)(h / heads % tokens) * pairs * 2;
+    int is_f32 = r.x->dtype == BP_FORMAT_F32;
+    rotate(&r, is_f32 ? (float *)y : buffer + n, from, table);
+    if (!is_f32) VARIANT(bp_encode)(r.x->dtype, buffer + n, y, n);
+  }
 }
 
 static int rotary_supports(const bp_cpu_call *c, bp_cpu_refusal *why) { return dense(c, 0, why); }
-static void rotary_plan(const bp_cpu_call *c, bp_cpu_plan *p) { rope_plan(c, 0, p); }
-static void rotary_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) { (void)worker, run(c, 0, phase, begin, end); }
+static void rotary_plan(const bp_cpu_call *c, bp_cpu_plan *p) { plan(c, 0, p); }
+static void rotary_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) { run(c, 0, phase, begin, end, worker); }
 static int norm_supports(const bp_cpu_call *c, bp_cpu_refusal *why) { return dense(c, 1, why); }
-static void norm_plan(const bp_cpu_call *c, bp_cpu_plan *p) { rope_plan(c, 1, p); }
-static void norm_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) { (void)worker, run(c, 1, phase, begin, end); }
+static void norm_plan(const bp_cpu_call *c, bp_cpu_plan *p) { plan(c, 1, p); }
+static void norm_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) { run(c, 1, phase, begin, end, worker); }
 #pragma clang attribute pop
 
 const bp_cpu_kernel VARIANT(bp_cpu_rotary_embedding_f32) = {"rotary_embedding", VARIANT_NAME("rotary_embedding_f32"), VARIANT_NEEDS, 0, 0, 0, rotary_supports, rotary_plan, rotary_run};

@@ -61,4 +61,9 @@ extern const int8_t bp_mxfp4_codebook[16]; // doubled
 void bp_decode_avx2(bp_id format, const void *src, float *dst, int64_t n);
 void bp_decode_avx512(bp_id format, const void *src, float *dst, int64_t n);
 void bp_decode_neon(bp_id format, const void *src, float *dst, int64_t n);
+
+// n floats rounded to f32, f16 or bf16: to nearest, ties to even.
+void bp_encode_avx2(bp_id format, const float *src, void *dst, int64_t n);
+void bp_encode_avx512(bp_id format, const float *src, void *dst, int64_t n);
+void bp_encode_neon(bp_id format, const float *src, void *dst, int64_t n);
 #endif

@@ -1,4 +1,4 @@
-// Decoding of rows, in the names of lanes_*.h and blocks_*.h; decode_rest takes the other formats.
+// Decoding of rows, and rounding of floats to float formats, in the names of lanes_*.h and blocks_*.h; decode_rest takes the other formats.
 V_FN void decode_floats(int code, const uint8_t *src, float *dst, int64_t n) {
   int64_t i = 0;
   for (; i + LANES <= n; i += LANES) v_store(dst + i, v_load_as(code, src + i * bp_code_bytes(code)));
@@ -33,5 +33,16 @@ void V_NAME(bp_decode)(bp_id format, const void *src, float *dst, int64_t n) {
   CASE(BP_CODE_Q4_K) CASE(BP_CODE_Q5_K) CASE(BP_CODE_Q6_K)
 #undef CASE
   case BP_CODE_REST: decode_rest(format, src, dst, n); return;
+  }
+}
+
+V_FN void encode_floats(int code, const float *src, uint8_t *dst, int64_t n) {
+  for (int64_t i = 0; i < n; i += LANES) v_store_some(code, dst + i * bp_code_bytes(code), n - i, v_load_some(BP_CODE_F32, src + i, n - i));
+}
+void V_NAME(bp_encode)(bp_id format, const float *src, void *dst, int64_t n) {
+  switch (bp_code_of(format)) {
+  case BP_CODE_F16: encode_floats(BP_CODE_F16, src, dst, n); return;
+  case BP_CODE_BF16: encode_floats(BP_CODE_BF16, src, dst, n); return;
+  default: memcpy(dst, src, (size_t)n * 4);
   }
 }

@@ -8,7 +8,7 @@ let benchCommand = Command(
   options: [
     Option("prompt-tokens", "N", "tokens of the prompt (default 512)"), Option("decode-tokens", "N", "tokens decoded one by one (default 64)"),
     Option("repeats", "N", "runs counted, after one that is not (default 5); with --peers rounds"),
-    Option("limits", nil, "what this machine can do at most: arithmetic, and reading by footprint"),
+    Option("limits", nil, "what this machine can do at most: arithmetic, reading by footprint, parallel regions"),
     Option("op", "NAMES", "operators instead of a model: \(BenchWork.operators.joined(separator: ", ")) or all, with commas"),
     Option("format", "NAMES", "with --op: of matmul's weights and attention's caches, with commas (default: all)"),
     Option("rows", "N,…", "with --op matmul: rows of the activations (default 1,32,512)"),
@@ -85,7 +85,7 @@ private func benchModel(_ path: String, _ arguments: Arguments) throws -> ExitCo
 private func benchOperators(_ arguments: Arguments) throws -> ExitCode {
   let runtime = try SharedOptions.makeRuntime(arguments)
   Terminal.progress("limits of this machine …")
-  let limits = MachineLimits.measure(threads: runtime.pool.workerCount)
+  let limits = MachineLimits.measure(runtime.pool)
   Terminal.progress("")
   let isJSON = arguments.has("json")
   if !isJSON { limits.print() }

@@ -9,11 +9,14 @@ struct MachineLimits {
   /// 10⁹ bytes a second, by footprint in bytes.
   let reads: [(bytes: Int, rate: Double)]
   let threads: Int
+  /// Microseconds that a parallel region takes whose work is nothing, an item a thread: median, least and largest of some rounds.
+  let region: [String: Double]
 
   static let footprints = [16 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20]
 
   /// Takes some five seconds.
-  static func measure(threads: Int) -> MachineLimits {
+  static func measure(_ pool: ThreadPool) -> MachineLimits {
+    let threads = pool.workerCount
     var rates: [(String, Int, Double)] = [], reads: [(Int, Double)] = []
     for kind in 0..<Int(BP_LIMIT_KINDS) {
       let rate = bp_limit_rate(Int32(kind), Int32(threads), 0.3)
@@ -23,7 +26,19 @@ struct MachineLimits {
     defer { memory.deallocate() }
     memory.initializeMemory(as: UInt8.self, repeating: 1)
     for bytes in footprints { reads.append((bytes, bp_limit_read(memory.baseAddress!, bytes, Int32(threads), 0.3))) }
-    return MachineLimits(rates: rates, reads: reads, threads: threads)
+    return MachineLimits(rates: rates, reads: reads, threads: threads, region: region(pool))
+  }
+
+  private static func region(_ pool: ThreadPool) -> [String: Double] {
+    let regions = 2000
+    var clock = Stopwatch()
+    var rounds: [Double] = []
+    for round in 0...10 {
+      _ = clock.lap()
+      for _ in 0..<regions { pool.parallelFor(UInt64(pool.workerCount), { _, _, _, _ in }, nil) }
+      if round > 0 { rounds.append(Double(clock.lap()) / 1000 / Double(regions)) }
+    }
+    return summary(rounds)
   }
 
   /// The fastest of f32, or of 8-bit products where there are such.
@@ -43,13 +58,14 @@ struct MachineLimits {
 
   var record: [String: Any] {
     ["threads": threads, "gops": Dictionary(uniqueKeysWithValues: rates.map { ($0.name, $0.rate) }),
-     "read_gbps": Dictionary(uniqueKeysWithValues: reads.map { ("\($0.bytes)", $0.rate) })]
+     "read_gbps": Dictionary(uniqueKeysWithValues: reads.map { ("\($0.bytes)", $0.rate) }), "region_microseconds": region]
   }
 
   func print() {
     Swift.print("limits of this machine, \(threads) threads")
     for rate in rates { Swift.print("  \(pad(rate.name, 30)) \(padLeft(Terminal.rounded(rate.rate, 0), 8)) G/s") }
     for read in reads { Swift.print("  \(pad("read \(read.bytes >> 10) KiB", 30)) \(padLeft(Terminal.rounded(read.rate, 1), 8)) GB/s") }
+    Swift.print("  \(pad("parallel region without work", 30)) \(padLeft(Terminal.rounded(region["median"]!, 2), 8)) us  (\(Terminal.rounded(region["minimum"]!, 2)) … \(Terminal.rounded(region["maximum"]!, 2)))")
   }
 }
 
