@@ -233,7 +233,7 @@ struct ONNXImporter {
   }
   mutating func slice(_ x: ONNXValue, axis: Int, _ range: Range<Int>, step: Int = 1) throws(BackplaneError) -> ONNXValue {
     if range == 0..<x.shape[axis], step == 1 { return x }
-    if let folded = ONNXFolding.taken(x, axis: axis, Array(stride(from: range.lowerBound, to: range.upperBound, by: step))) { return try constant(folded) }
+    if x.isFolded, range.count <= ONNXFolding.largest, let folded = ONNXFolding.taken(x, axis: axis, Array(stride(from: range.lowerBound, to: range.upperBound, by: step))) { return try constant(folded) }
     return try apply("slice", x, attributes: [
       Attribute("axis", .int(axis)), Attribute("start", .int(range.lowerBound)), Attribute("end", .int(range.upperBound)), Attribute("step", .int(step)),
     ])

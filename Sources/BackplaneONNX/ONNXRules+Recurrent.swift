@@ -6,7 +6,7 @@ extension ONNXRules {
     "LSTM": { importer, call throws(BackplaneError) in
       let x = try call.input(0), w = try call.input(1), r = try call.input(2)
       let hidden = call.int("hidden_size", r.shape.last ?? 0), direction = call.string("direction", "forward")
-      guard x.rank == 3, w.rank == 3, r.rank == 3, hidden > 0, w.shape[1] == 4 * hidden, r.shape[1] == 4 * hidden, r.shape[2] == hidden else { throw .unmapped("LSTM: operands that do not fit") }
+      guard x.rank == 3, w.rank == 3, r.rank == 3, (1...65536).contains(hidden), w.shape[1] == 4 * hidden, r.shape[1] == 4 * hidden, r.shape[2] == hidden else { throw .unmapped("LSTM: operands that do not fit") }
       guard call.node.attributes["activations"] == nil, call.node.attributes["clip"] == nil, call.int("input_forget", 0) == 0, call.int("layout", 0) == 0, !call.has(4), !call.has(7) else {
         throw .unmapped("LSTM: other than the plain one (activations, clip, input_forget, layout, sequence_lens, peepholes)")
       }

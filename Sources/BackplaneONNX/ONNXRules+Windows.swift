@@ -6,7 +6,7 @@ extension ONNXRules {
     "Conv": { importer, call throws(BackplaneError) in
       let x = try call.input(0), w = try call.input(1)
       let groups = call.int("group", 1)
-      guard x.rank >= 3, w.rank == x.rank, groups > 0, x.shape[1] == w.shape[1] * groups, w.shape[0] % groups == 0 else { throw .unmapped("Conv: operands that do not fit") }
+      guard x.rank >= 3, w.rank == x.rank, (1...4096).contains(groups), x.shape[1] % groups == 0, x.shape[1] / groups == w.shape[1], w.shape[0] % groups == 0 else { throw .unmapped("Conv: operands that do not fit") }
       let windows = try ONNXWindows(call, Array(x.shape.dropFirst(2)), kernel: Array(w.shape.dropFirst(2)))
       let padded = try importer.padded(x, windows, 0)
       let y: ONNXValue
@@ -64,7 +64,8 @@ struct ONNXWindows {
     guard kernel.count == n, kernel.allSatisfy({ (1...1024).contains($0) }), strides.allSatisfy({ $0 > 0 }), dilations.allSatisfy({ $0 > 0 }) else {
       throw .unmapped("\(op): a kernel that is none", "\(kernel)")
     }
-    guard kernel.reduce(1, *) <= 1024 else { throw .unmapped("\(op): a window of more than 1024 elements") }
+    guard input.allSatisfy({ (0...ONNXFolding.largest).contains($0) }) else { throw .unmapped("\(op): a dimension of more than \(ONNXFolding.largest)") }
+    guard kernel.reduce(1.0, { $0 * Double($1) }) <= 1024 else { throw .unmapped("\(op): a window of more than 1024 elements") }
     var (before, after) = (Array(pads[..<n]), Array(pads[n...]))
     let automatic = call.string("auto_pad", "NOTSET"), roundsUp = call.int("ceil_mode", 0) != 0
     var output: [Int] = [], beyond = [Int](repeating: 0, count: n)
@@ -88,6 +89,7 @@ struct ONNXWindows {
         count += 1
       }
       output.append(count)
+      guard output.reduce(1.0, { $0 * Double($1) }) <= Double(ONNXFolding.largest) else { throw .unmapped("\(op): too many windows") }
     }
     (self.input, self.kernel, self.strides, self.dilations, self.before, self.after, self.output, self.beyond) = (input, kernel, strides, dilations, before, after, output, beyond)
   }
