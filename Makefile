@@ -17,7 +17,7 @@ MODEL = build/models/gemma-3-270m-q4_k_m.gguf
 # The plugins of this package: what is built, and what goes into a bundle.
 PLUGINS = BackplaneCPU BackplaneOpenCL BackplaneNPUStub BackplaneVulkan
 
-.PHONY: help deps build demo test onnx-vectors install uninstall bundle fuzz tsan sanitize generate check-generated format docs bench model clean
+.PHONY: help deps build demo test onnx-vectors install uninstall bundle fuzz tsan sanitize generate check-generated format bench model clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -68,9 +68,6 @@ check-generated: ## fail when a generated file is stale
 
 format: ## format the Swift sources
 	@$(SWIFT) format --in-place --recursive Sources Plugins Tests Package.swift
-
-docs: ## render the Swift modules' documentation into build/docs (docc of the toolchain)
-	@SWIFT="$(SWIFT)" bash .ci/docs
 
 bench: build model ## measure the model's prompt and decode speed on this machine
 	@$(BIN)/backplane bench $(MODEL)
