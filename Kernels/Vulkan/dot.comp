@@ -30,15 +30,6 @@ ARGUMENTS {
 const int SOURCES = UP == ABSENT ? 1 : 2;
 shared float partial[LOCAL * ROWS * COLUMNS * SOURCES];
 
-layout(buffer_reference, std430, buffer_reference_align = 4) buffer AtVector { vec4 v; };
-
-// Four elements of a row of plain format from its element k on.
-vec4 load_four(uint64_t row, const int format, uint k) {
-  uint64_t p = row + uint64_t(k) * uint64_t(block_bytes(format));
-  if (format == F32) return AtVector(p).v;
-  uvec4 w = uvec4(half_bits_at(p), half_bits_at(p + 2ul), half_bits_at(p + 4ul), half_bits_at(p + 6ul));
-  return format == F16 ? vec4(from_f16(w.x), from_f16(w.y), from_f16(w.z), from_f16(w.w)) : uintBitsToFloat(w << 16);
-}
 void load_weights(uint64_t row, uint k, out vec4 q[8], out vec2 scale, out vec2 minimum) {
   if (B >= Q4_0) {
     load_group(row, k >> 5, q, scale, minimum);

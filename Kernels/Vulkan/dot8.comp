@@ -32,20 +32,12 @@ ARGUMENTS {
 
 shared float partial[LOCAL * ROWS * COLUMNS];
 
-layout(buffer_reference, std430, buffer_reference_align = 4) buffer AtVector { vec4 v; };
-vec4 load_four(uint64_t row, uint k) {
-  uint64_t p = row + uint64_t(k) * uint64_t(block_bytes(A));
-  if (A == F32) return AtVector(p).v;
-  uvec4 w = uvec4(half_bits_at(p), half_bits_at(p + 2ul), half_bits_at(p + 4ul), half_bits_at(p + 6ul));
-  return A == F16 ? vec4(from_f16(w.x), from_f16(w.y), from_f16(w.z), from_f16(w.w)) : uintBitsToFloat(w << 16);
-}
-
 // Eight words of four whole numbers for elements k to k + 31, what one of them is worth, and what that must still be multiplied by.
 void quantise(uint64_t row, uint k, out uint code[8], out vec2 worth) {
   vec4 v[8];
   float largest = 0.0;
   [[unroll]] for (uint i = 0u; i < 8u; i++) {
-    v[i] = load_four(row, k + 4u * i);
+    v[i] = load_four(row, A, k + 4u * i);
     vec4 z = abs(v[i]);
     [[unroll]] for (int j = 0; j < 4; j++) if (!(z[j] <= largest)) largest = is_nan(largest) ? largest : z[j];
   }
