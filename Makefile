@@ -11,14 +11,13 @@ FLAGS = -c $(CONFIG)
 TESTFLAGS = --disable-xctest
 PYTHON ?= python3
 PREFIX ?= /usr/local
-SEQUENCES ?= 1000000
 SEED ?= 1
 MODEL = build/models/gemma-3-270m-q4_k_m.gguf
 
 # The plugins of this package: what is built, and what goes into a bundle.
 PLUGINS = BackplaneCPU BackplaneOpenCL BackplaneNPUStub BackplaneVulkan
 
-.PHONY: help deps build demo test onnx-vectors install uninstall bundle fuzz sanitize generate check-generated format bench model clean
+.PHONY: help deps build demo test onnx-vectors install uninstall bundle fuzz tsan sanitize generate check-generated format bench model clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -53,7 +52,10 @@ bundle: build ## an archive of tool, plugins and the libraries they need, for ma
 	@CONFIG=$(CONFIG) PLUGINS="$(PLUGINS)" bash .ci/bundle
 
 fuzz: deps ## a million random sequences of calls of the C interface under AddressSanitizer (SEQUENCES, SEED)
-	@SWIFT="$(SWIFT)" SEQUENCES=$(SEQUENCES) SEED=$(SEED) bash .ci/fuzz
+	@SWIFT="$(SWIFT)" SEQUENCES=$(or $(SEQUENCES),1000000) SEED=$(SEED) bash .ci/fuzz address
+
+tsan: deps ## the same in eight threads on one runtime under ThreadSanitizer, 1000 a thread
+	@SWIFT="$(SWIFT)" SEQUENCES=$(or $(SEQUENCES),1000) SEED=$(SEED) bash .ci/fuzz thread
 
 sanitize: deps ## the core tests under AddressSanitizer and ThreadSanitizer
 	@SWIFT="$(SWIFT)" bash .ci/sanitize

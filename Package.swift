@@ -51,7 +51,8 @@ let package = Package(
     host("BackplaneSpecs", ["BackplaneCore", "BackplaneABI"]),
     host("BackplanePlanner"),
     host("BackplaneRegistry", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
-    host("BackplaneRuntime", ["BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    host("BackplaneHostPlugin", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    host("BackplaneRuntime", ["BackplaneHostPlugin", "BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     host("Backplane", ["BackplaneRuntime", "BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore"]),
     host("BackplaneModels", ["Backplane"]),
     .target(name: "BackplaneCHeader", dependencies: ["BackplaneABI"], path: "Sources/BackplaneC/Header"),
@@ -61,7 +62,7 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete",
                                            "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/BackplaneC/exports.map"])]),
     host("BackplaneGenerator", ["BackplaneCore"]),
-    fast("BackplaneReference", path: "Sources/BackplaneReference", ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
+    fast("BackplaneReference", path: "Sources/BackplaneReference", ["BackplaneHostPlugin", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     host("BackplaneONNX", ["BackplaneSpecs", "BackplaneCore"]),
     host("BackplaneConformance", ["BackplaneONNX", "BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     .target(name: "BackplaneLimits", path: "Sources/BackplaneLimits", cSettings: [.unsafeFlags(["-O3"])]),  // measures the machine, for `backplane bench`

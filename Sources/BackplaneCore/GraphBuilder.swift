@@ -10,6 +10,12 @@ public struct GraphBuilder: Sendable {
 
   public init() {}
 
+  /// Goes on with a graph: nodes and tensors come behind those that it has.
+  package init(continuing graph: Graph) {
+    self.graph = graph
+    nextSymbol = (graph.symbols.last?.number ?? 0) + 1
+  }
+
   public mutating func symbol(_ name: String, _ bounds: ClosedRange<Int>) -> Symbol {
     defer { nextSymbol += 1 }
     return Symbol(number: nextSymbol, name: name, bounds: bounds)

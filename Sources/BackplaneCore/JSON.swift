@@ -1,5 +1,5 @@
 /// A JSON value that keeps the order of keys and tells whole numbers from others.
-package enum JSON: Equatable {
+package enum JSON: Equatable, Sendable {
   case null
   case bool(Bool)
   case int(Int)
@@ -8,7 +8,7 @@ package enum JSON: Equatable {
   case array([JSON])
   case object([Member])
 
-  package struct Member: Equatable {
+  package struct Member: Equatable, Sendable {
     package let key: String
     package let value: JSON
 

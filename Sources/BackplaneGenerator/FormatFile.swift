@@ -47,8 +47,3 @@ struct FormatFile {
     }
   }
 }
-
-extension String {
-  /// `a/b/name.json` → `name`.
-  var stem: String { String(split(separator: "/").last ?? "").split(separator: ".").first.map(String.init) ?? "" }
-}

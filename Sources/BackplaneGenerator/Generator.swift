@@ -41,6 +41,15 @@ public enum Generator {
     return (products.filter { read($0.path, root) != $0.text }.map(\.path) + (try orphans(root: root, products))).sorted()
   }
 
+  /// C macros for a plugin that implements operators of its own: numbers, and places of operands and attributes.
+  ///
+  /// - Parameter files: Definitions that have been registered, so that they are known to be right.
+  public static func header(ofOperators files: [String]) throws(BackplaneError) -> String {
+    var operators: [OperatorFile] = []
+    for file in files { operators.append(try OperatorFile(try SpecFolder.json(file, "/"), file: file)) }
+    return HeaderWriter.header(ofCustom: operators)
+  }
+
   static func products(root: String) throws(BackplaneError) -> [Product] {
     let specs = try SpecFolder(root: root)
     let (core, abi, host) = ("Sources/BackplaneCore", "Sources/BackplaneABI/include", "Sources/BackplaneSpecs")

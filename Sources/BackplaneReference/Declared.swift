@@ -1,5 +1,6 @@
 import BackplaneABI
 import BackplaneCore
+import BackplaneHostPlugin
 
 /// What a kernel says it does to accuracy beyond f32 arithmetic. The bound grows by exactly this.
 public struct Declared: Sendable, Hashable {

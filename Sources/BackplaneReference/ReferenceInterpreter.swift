@@ -7,7 +7,9 @@ public struct ReferenceInterpreter: Sendable {
 
   /// Whether the oracle knows the operator.
   public static func knows(_ op: String) -> Bool {
-    Operators.all[op] != nil || OperatorSpec.named(op).map { spec in spec.isFused && spec.composition.allSatisfy { knows($0.op) } } ?? false
+    Operators.all[op] != nil || OperatorSpec.named(op).map { spec in
+      spec.functions?.reference != nil || spec.isFused && spec.composition.allSatisfy { knows($0.op) }
+    } ?? false
   }
 
   /// Evaluates one node on given inputs.
@@ -56,6 +58,7 @@ public struct ReferenceInterpreter: Sendable {
     }
     let call = Call(inputs: inputs, attributes: resolution.attributes, outputs: outputs, declared: declared, wantsBounds: bounds)
     if let implementation = Operators.all[op] { return try implementation.evaluate(call) }
+    if spec.functions?.reference != nil { return try CustomOperator(spec: spec).evaluate(call) }
     guard spec.isFused else { throw BackplaneError(.unsupported, "the oracle does not know \(op)") }
     return try compose(spec, call)
   }
@@ -88,9 +91,16 @@ public struct ReferenceInterpreter: Sendable {
 
   /// An unfused kernel stores what lies between operators: nothing is promised where that overflows the format.
   private func mayOverflow(_ tensor: ReferenceTensor) -> ReferenceTensor {
-    guard tensor.format == .f16, var error = tensor.error else { return tensor }
+    let largest: Double
+    switch tensor.format {
+    case .f32: largest = largestFloat
+    case .f16: largest = 65504
+    case .bf16: largest = 0x1.fep127
+    default: return tensor
+    }
+    guard var error = tensor.error else { return tensor }
     let values = tensor.values
-    for i in values.indices where values[i].isFinite && abs(values[i]) + error[i] >= 65504 { error[i] = .infinity }
+    for i in values.indices where values[i].isFinite && abs(values[i]) + error[i] >= largest { error[i] = .infinity }
     var limited = tensor
     limited.error = error
     return limited

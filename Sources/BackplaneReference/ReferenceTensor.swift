@@ -47,17 +47,15 @@ public struct ReferenceTensor: Sendable {
       let (length, size) = (format.blockElements, format.blockBytes)
       guard values.count % length == 0 else { throw BackplaneError(.invalid, "\(values.count) elements are not whole blocks of \(format)") }
       let row = values.map(Float.init)
-      return [UInt8](unsafeUninitializedCapacity: values.count / length * size) { out, initialized in
-        initialized = values.count / length * size
+      return [UInt8](filling: values.count / length * size) { out in
         row.withUnsafeBufferPointer { row in
           for block in 0..<values.count / length { quantize(row.baseAddress! + block * length, out.baseAddress! + block * size) }
         }
       }
     }
     let size = format.blockBytes
-    return [UInt8](unsafeUninitializedCapacity: values.count * size) { out, initialized in
-      initialized = values.count * size
-      guard var to = UnsafeMutableRawPointer(out.baseAddress) else { return }
+    return [UInt8](filling: values.count * size) { out in
+      var to = UnsafeMutableRawPointer(out.baseAddress!)
       for value in values {
         PlainFormat.encode(value, format, to: to)
         to += size

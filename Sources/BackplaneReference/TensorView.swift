@@ -70,17 +70,14 @@ public struct TensorView: @unchecked Sendable {
   /// Every element, row-major.
   public func decoded() -> [Double] {
     let decoder = BlockFormat.named(format)
-    return [Double](unsafeUninitializedCapacity: count) { out, initialized in
-      initialized = count
-      if count > 0 { for row in 0..<rowCount { decode(row: row, decoder, into: out.baseAddress! + row * rowLength) } }
+    return [Double](filling: count) { out in
+      for row in 0..<rowCount { decode(row: row, decoder, into: out.baseAddress! + row * rowLength) }
     }
   }
 
   /// Every element of an integer or bool tensor, row-major.
   func integers() -> [Int64] {
-    [Int64](unsafeUninitializedCapacity: count) { out, initialized in
-      initialized = count
-      guard count > 0 else { return }
+    [Int64](filling: count) { out in
       for row in 0..<rowCount {
         PlainFormat.decodeIntegers(format, base + offset(ofRow: row), stride: strides.last ?? format.blockBytes, count: rowLength,
                                    into: out.baseAddress! + row * rowLength)
@@ -92,9 +89,7 @@ public struct TensorView: @unchecked Sendable {
   public func bytes() -> [UInt8] {
     let size = format.blockBytes
     let total = count / format.blockElements * size
-    return [UInt8](unsafeUninitializedCapacity: total) { out, initialized in
-      initialized = total
-      guard total > 0 else { return }
+    return [UInt8](filling: total) { out in
       if isDense { out.baseAddress!.update(from: base.assumingMemoryBound(to: UInt8.self), count: total); return }
       var to = UnsafeMutableRawPointer(out.baseAddress!)
       for row in 0..<rowCount {

@@ -11,6 +11,8 @@ public struct DeviceReport: Codable, Sendable, Equatable {
     public var signed, debugBuild: Bool
     public var probing: String
     public var devices: [DeviceSummary]
+    /// Of the plugin's own.
+    public var operators: [String]?
   }
 
   public var format = 1
@@ -28,7 +30,7 @@ public struct DeviceReport: Codable, Sendable, Equatable {
       }
       return Plugin(name: entry.name, state: entry.state.word, reason: entry.state.reason, path: entry.path, origin: origin, vendor: entry.vendor,
                     version: entry.version, buildID: entry.buildID, signed: entry.isSigned, debugBuild: entry.isDebugBuild,
-                    probing: entry.probing.rawValue, devices: entry.devices)
+                    probing: entry.probing.rawValue, devices: entry.devices, operators: entry.operators.isEmpty ? nil : entry.operators)
     }
   }
 

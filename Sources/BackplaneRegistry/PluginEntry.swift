@@ -42,6 +42,8 @@ public struct PluginEntry: Sendable {
   public var isDebugBuild = false
   public var sha256: String?
   public var probing: Probing = .off
+  /// Operators of its own, registered from the definitions beside it.
+  public var operators: [String] = []
   /// As the probe or an open instance saw them.
   public var devices: [DeviceSummary] = []
 }

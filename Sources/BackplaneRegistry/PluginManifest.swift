@@ -34,9 +34,11 @@ public struct PluginManifest: Codable, Sendable, Equatable {
   public var devices: [String]
   /// The file name of a conformance report beside the manifest.
   public var conformance: String?
+  /// Operators of the plugin's own, each described by `NAME.json` in ``OperatorFolder``.
+  public var operators: [String]?
 
   enum CodingKeys: String, CodingKey {
-    case format, name, vendor, version, library, abi, sha256, size, arch, os, groups, threads, requires, devices, conformance
+    case format, name, vendor, version, library, abi, sha256, size, arch, os, groups, threads, requires, devices, conformance, operators
     case layoutHash = "layout_hash"
     case buildID = "build_id"
   }
@@ -60,6 +62,7 @@ public struct PluginManifest: Codable, Sendable, Equatable {
     requires = try c.decodeIfPresent([String].self, forKey: .requires) ?? []
     devices = try c.decodeIfPresent([String].self, forKey: .devices) ?? []
     conformance = try c.decodeIfPresent(String.self, forKey: .conformance)
+    operators = try c.decodeIfPresent([String].self, forKey: .operators)
   }
 
   init(note: ELFNote, library: String, sha256: String, size: Int) {
@@ -131,6 +134,7 @@ extension PluginManifest {
     try require(size > 0, "size is \(size)")
     try require(layoutHash.count == 18 && layoutHash.hasPrefix("0x") && UInt64(layoutHash.dropFirst(2), radix: 16) != nil,
                 "layout_hash must be 0x and 16 hexadecimal digits")
+    try require(operators?.allSatisfy { !$0.isEmpty && !$0.contains("/") && !$0.hasPrefix(".") && !$0.contains("\0") } ?? true, "operators must be names such as acme.swish_bias")
     try require(os == "linux", "built for \(os), this is linux")
     try require(arch == ELFNote.hostArchitecture, "built for \(arch), this machine is \(ELFNote.hostArchitecture)")
     guard let versions = abiVersions else { throw BackplaneError(.file, "abi \(abi.min)…\(abi.max) are no versions", subject: subject) }
@@ -172,6 +176,8 @@ extension PluginManifest {
   /// - Throws: ``BackplaneError`` when the file is no plugin, or the probe found it faulty.
   public static func derive(fromLibrary path: String, probe: PluginProbe) throws(BackplaneError) -> PluginManifest {
     var manifest = try unsigned(library: path)
+    let operators = try OperatorFolder(library: path).register(nil, isTrusted: true)
+    if !operators.isEmpty { manifest.operators = operators }
     let answer = probe.run(library: path)
     switch answer {
     case .failed(let why): throw BackplaneError(.internal, why, subject: path)

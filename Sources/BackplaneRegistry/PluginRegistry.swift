@@ -184,6 +184,9 @@ extension PluginRegistry {
         manifest = try PluginManifest.unsigned(library: path)
       }
       try PluginLibrary.check(note: try ELFNote.read(path), subject: path)
+      var isTrusted = true
+      if case .folder = candidate.origin { isTrusted = false }
+      entry.operators = try OperatorFolder(library: path).register(candidate.manifest.map { $0.operators ?? [] }, isTrusted: isTrusted)
       (entry.vendor, entry.version, entry.buildID, entry.sha256) = (manifest.vendor, manifest.version, manifest.buildID, manifest.sha256)
       guard policy != .off, let probe else {
         entry.probing = policy == .off ? .off : .missing
@@ -202,7 +205,9 @@ extension PluginRegistry {
       case .report(let report): take(report, into: &entry)
       }
     } catch {
-      entry.state = .refused(error.message + (error.hint.map { " (\($0))" } ?? ""))
+      // A fault of another file than the library's is told with that file.
+      let file = error.subject.flatMap { $0 == path ? nil : "\($0): " } ?? ""
+      entry.state = .refused(file + error.message + (error.hint.map { " (\($0))" } ?? ""))
     }
     return Item(entry: entry)
   }

@@ -121,6 +121,9 @@ public struct PluginSearch: Sendable {
     return (scan.candidates, scan.rejected)
   }
 
+  /// What is wrong with owner and mode of a file where plugins are looked for: nil when only root or this user can write it.
+  static func fault(_ path: String, isFolder: Bool) -> String? { Scan.fault(path, isFolder: isFolder) }
+
   /// SwiftPM leaves `description.json` where it puts what it builds.
   static func isBuildFolder(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path + "/description.json") }
 }

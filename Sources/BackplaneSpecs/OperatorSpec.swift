@@ -5,7 +5,11 @@ import BackplaneCore
 /// The catalogue is generated from `Specs/operators`; the language is explained in `Specs/operators.md`. Patterns and formulas are
 /// parsed when the catalogue is first used, and never again.
 public struct OperatorSpec: Sendable {
-  public enum Level: String, Sendable, CaseIterable { case core, llm, vision }
+  public enum Level: String, Sendable, CaseIterable {
+    case core, llm, vision
+    /// Of no profile: an application's or a plugin's own, see ``OperatorSpec/register(_:file:functions:)``.
+    case custom
+  }
 
   public let name: String
   public let version: Int
@@ -30,13 +34,15 @@ public struct OperatorSpec: Sendable {
   /// What the conformance suite tries beyond what follows from the signature.
   public let conformance: ConformanceSpec
   public let id: Identifier
+  /// What an application says of it in code; nil for most.
+  public let functions: OperatorFunctions?
   let compiled: CompiledOperator
 
   /// - Precondition: Patterns and formulas parse and name only what the spec has: the generator has checked that.
   public init(_ name: String, version: Int = 1, level: Level, tier: Int, summary: String, inputs: [Operand], outputs: [Operand],
               attributes: [AttributeSpec] = [], constraints: [Constraint] = [], semantics: [String] = [], shapeRule: ShapeRule? = nil,
               composition: [CompositionStep] = [], numerics: NumericsSpec, specialValues: [String: String] = [:], notes: [String] = [],
-              conformance: ConformanceSpec = ConformanceSpec()) {
+              conformance: ConformanceSpec = ConformanceSpec(), functions: OperatorFunctions? = nil) {
     self.name = name
     self.version = version
     self.level = level
@@ -53,6 +59,7 @@ public struct OperatorSpec: Sendable {
     self.specialValues = specialValues
     self.notes = notes
     self.conformance = conformance
+    self.functions = functions
     id = Identifier(name)
     do {
       compiled = try CompiledOperator(inputs: inputs, outputs: outputs, attributes: attributes, constraints: constraints)

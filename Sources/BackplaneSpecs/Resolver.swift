@@ -22,8 +22,13 @@ struct Resolver {
     for k in inputs.indices { try checkFormat(k) }
     for k in inputs.indices { try match(k) }
     if spec.compiled.spreadRules, let same, let broadcast { try checkBroadcast(broadcast, fits: same) }
-    let ruled: Shape? = if let rule = spec.shapeRule { try rule.shape(of: self) } else { nil }
-    for j in spec.outputs.indices { outputs.append(try infer(j, ruled)) }
+    var ruled: [Shape]?
+    if let rule = spec.shapeRule {
+      ruled = Array(repeating: try rule.shape(of: self), count: spec.outputs.count)
+    } else if let function = spec.functions?.shapes {
+      ruled = try spec.shapes(of: inputs, attributes, function)
+    }
+    for j in spec.outputs.indices { outputs.append(try infer(j, ruled?[j])) }
     try checkConstraints()
     try checkBlocks()
     let inPlace = spec.compiled.outputs.enumerated().map { j, output -> Int? in

@@ -6,7 +6,7 @@ import Foundation
 struct BackplaneCommand {
   static let commands: [Command] = [
     devicesCommand, runCommand, tokenizeCommand, opsCommand, explainCommand, verifyCommand, conformCommand, tuneCommand, newPluginCommand, benchCommand, modelCommand,
-    manifestCommand, importONNXCommand, cacheCommand, generateCommand,
+    manifestCommand, importONNXCommand, operatorCommand, cacheCommand, generateCommand,
   ]
 
   /// Started by other commands, not by people.

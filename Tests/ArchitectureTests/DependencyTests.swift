@@ -8,10 +8,11 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().d
 private let allowed: [String: Set<String>] = [
   "Sources/BackplaneCore": ["BackplaneABI"],
   "Sources/BackplaneSpecs": ["BackplaneCore", "BackplaneABI"],
-  "Sources/BackplaneReference": ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"],
+  "Sources/BackplaneHostPlugin": ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"],
+  "Sources/BackplaneReference": ["BackplaneHostPlugin", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"],
   "Sources/BackplanePlanner": [],
   "Sources/BackplaneRegistry": ["BackplaneSpecs", "BackplaneCore", "BackplaneABI"],
-  "Sources/BackplaneRuntime": ["BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"],
+  "Sources/BackplaneRuntime": ["BackplaneHostPlugin", "BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"],
   "Sources/Backplane": ["BackplaneRuntime", "BackplaneRegistry", "BackplanePlanner", "BackplaneSpecs", "BackplaneCore"],
   "Sources/BackplaneModels": ["Backplane"],
   "Sources/BackplaneC": ["BackplaneCHeader", "Backplane", "BackplaneModels", "BackplaneABI"],
@@ -97,7 +98,7 @@ private func imports(of file: URL) throws -> [String] {
     let unsafe = manifest.split(separator: "\n").map(String.init).filter {
       ($0.contains("fast(\"") || $0.contains("kernels(\"") || $0.contains("plugin(\"")) && !$0.contains("func ")
     }
-    for module in ["BackplaneCore", "BackplaneSpecs", "BackplanePlanner", "BackplaneRegistry", "BackplaneRuntime", "Backplane", "BackplaneModels"] {
+    for module in ["BackplaneCore", "BackplaneSpecs", "BackplaneHostPlugin", "BackplanePlanner", "BackplaneRegistry", "BackplaneRuntime", "Backplane", "BackplaneModels"] {
       #expect(!unsafe.contains { $0.contains("(\"\(module)\"") }, "\(module) is built with unsafeFlags, so other packages could not depend on it")
       #expect(manifest.contains("host(\"\(module)\""))
     }

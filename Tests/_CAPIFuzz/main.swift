@@ -10,7 +10,7 @@ import _CAPIFuzzer
 let numbers = CommandLine.arguments.dropFirst().map { UInt64($0) ?? 0 }
 let sequences = numbers.count > 0 ? numbers[0] : 10_000
 let seed = numbers.count > 1 ? numbers[1] : 1
-let threadCount = numbers.count > 2 ? max(1, Int(numbers[2])) : 1
+let threadCount = numbers.count > 2 ? min(max(1, Int(numbers[2])), 64) : 1
 
 func must(_ status: Int32) { if status != BP_OK { fatalError("the fuzzer's own runtime or model is refused: \(status)") } }
 
@@ -30,46 +30,24 @@ must(bp_model_load(folder + "/model.gguf", nil, &model, nil))
   must(bp_generator_create(runtime, model, &options, &generator, nil))
 }
 
-/// What the threads share; each writes its own result.
-struct Work: @unchecked Sendable {
-  let runtime: bp_runtime?, generator: bp_generator?
-  let folder: String
-  let sharesHandles: Bool
-
-  func run(_ sequences: UInt64, seed: UInt64) -> fuzz_result {
-    "reference".withCString { device in
-      folder.withCString { folder in
-        var options = fuzz_options(seed: seed, sequences: sequences, runtime: runtime, device: device, generator: generator, folder: sharesHandles ? nil : folder,
-                                   shares_handles: sharesHandles ? 1 : 0)
-        return capi_fuzz(&options)
-      }
-    }
-  }
-}
-
-let work = Work(runtime: runtime, generator: generator, folder: folder, sharesHandles: threadCount > 1)
+var results = [fuzz_result](repeating: fuzz_result(), count: threadCount)
 var (done, calls, runs): (UInt64, UInt64, UInt64) = (0, 0, 0)
 var violation = ""
 while done < sequences, violation.isEmpty {
   let part = min(sequences - done, 10_000)
-  let results = UnsafeMutableBufferPointer<fuzz_result>.allocate(capacity: threadCount)
-  struct Results: @unchecked Sendable { let pointers: UnsafeMutableBufferPointer<fuzz_result> }
-  let (place, first) = (Results(pointers: results), seed + done / 10_000 * UInt64(threadCount))
-  let ends = (0..<threadCount).map { index in
-    let ended = DispatchSemaphore(value: 0)
-    Thread.detachNewThread {
-      place.pointers.initializeElement(at: index, to: work.run(part, seed: first + UInt64(index)))
-      ended.signal()
+  "reference".withCString { device in
+    folder.withCString { folder in
+      // Threads that share handles write no files: one would change what another reads.
+      var options = fuzz_options(seed: seed + done / 10_000 * UInt64(threadCount), sequences: part, runtime: runtime, device: device, generator: generator,
+                                 folder: threadCount > 1 ? nil : folder, shares_handles: threadCount > 1 ? 1 : 0)
+      capi_fuzz_together(&options, UInt32(threadCount), &results)
     }
-    return ended
   }
-  ends.forEach { $0.wait() }
   for result in results {
     (calls, runs) = (calls + result.calls, runs + result.runs)
     let text = withUnsafeBytes(of: result.violation) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     if violation.isEmpty { violation = text }
   }
-  results.deallocate()
   done += part
   if isatty(2) == 1 { FileHandle.standardError.write(Data("\r\u{1b}[K\(done) of \(sequences)".utf8)) }
 }

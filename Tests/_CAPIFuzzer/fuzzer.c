@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "capi_fuzzer.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,8 +75,8 @@ static const char *format(state *s) {
 }
 static const char *op(state *s) {
   static const char *ops[] = {"add", "mul", "relu", "softmax", "matmul", "reshape", "transpose", "concat", "rms_norm", "attention", "tensor_scatter", "cast", "slice",
-                              "gather", "topk", "warp", "", NULL};
-  return ops[below(s, rarely(s, 10) ? 18 : 15)];
+                              "gather", "topk", "fuzz.swish", "fuzz.twice", "warp", "", NULL};
+  return ops[below(s, rarely(s, 10) ? 20 : 17)];
 }
 static const char *attributes(state *s) {
   static const char *texts[] = {NULL, NULL, NULL, "{}", "{\"axis\": 1}", "{\"axis\": -9}", "{\"shape\": [2, -1]}", "{\"shape\": [0, 4, 9223372036854775807]}",
@@ -83,6 +84,32 @@ static const char *attributes(state *s) {
                                 "{\"axis\": 1, \"axis\": 2}", "{\"k\": true}", "{\"starts\": [0], \"ends\": [9], \"axes\": [0]}", "\xff", ""};
   return texts[below(s, 20)];
 }
+// Operators of one's own: one by its parts, one by functions, and definitions that are wrong.
+#define UNARY(name, meaning) "{\"op\": \"" name "\", \"version\": 1, \"summary\": \"s\", \"inputs\": [{\"name\": \"x\", \"formats\": [\"@float\"], \"shape\": \"...\"}], " \
+  "\"outputs\": [{\"name\": \"y\", \"formats\": [\"=x\"], \"shape\": \"" meaning "}}"
+static const char *definition(state *s) {
+  static const char *texts[] = {
+      UNARY("fuzz.swish", "...\"}], \"semantics\": [\"y = silu(-x)\"], \"composition\": [{\"op\": \"neg\", \"inputs\": [\"x\"], \"outputs\": [\"z\"]}, {\"op\": \"silu\", "
+                          "\"inputs\": [\"z\"], \"outputs\": [\"y\"]}], \"numerics\": {\"bound\": \"composition\""),
+      UNARY("fuzz.twice", "?\"}], \"semantics\": [\"y = x and x again\"], \"numerics\": {\"bound\": \"exact\""),
+      UNARY("fuzz.none", "...\"}], \"semantics\": [\"y\"], \"numerics\": {\"bound\": \"dot\""),
+      UNARY("swish", "...\"}], \"semantics\": [\"y\"], \"composition\": [{\"op\": \"fuzz.swish\", \"inputs\": [\"x\"], \"outputs\": [\"y\"]}], \"numerics\": {\"bound\": \"composition\""),
+      "{\"op\": \"fuzz.x\"}", "{", "", NULL};
+  return texts[below(s, rarely(s, 3) ? 8 : 2)];
+}
+static int32_t twice_shapes(void *user, const bp_operand *in, uint32_t n_in, const bp_attribute *attributes, uint32_t n_attributes, uint32_t *ranks, int64_t *extents, uint32_t n_out) {
+  (void)user, (void)n_in, (void)attributes, (void)n_attributes, (void)n_out;
+  ranks[0] = in[0].rank + 1;  // 9 of 8 is for the library to find
+  extents[0] = 2;
+  for (uint32_t i = 0; i < in[0].rank && i < 7; i++) extents[i + 1] = in[0].extents[i];
+  return BP_OK;
+}
+static int32_t twice(void *user, const bp_operand *in, uint32_t n_in, const bp_attribute *attributes, uint32_t n_attributes, const bp_operand *out, uint32_t n_out) {
+  (void)user, (void)n_in, (void)attributes, (void)n_attributes, (void)n_out;
+  for (uint64_t i = 0; i < out[0].count; i++) out[0].values[i] = in[0].values[i % in[0].count];
+  return in[0].count && in[0].values[0] == 13 ? BP_E_INVALID : BP_OK;
+}
+
 static uint32_t tensor(state *s) {
   if (rarely(s, 16)) return rarely(s, 2) ? BP_NO_TENSOR : below(s, 1000);
   return s->tensors ? below(s, s->tensors) : 0;
@@ -251,7 +278,7 @@ static void one_call(state *s) {
     options.maximum_tokens = rarely(s, 9) ? (int64_t)next(s) % 3 : 2, options.flags = below(s, 4), options.temperature = rarely(s, 4) ? 0.8 : 0;
     options.top_p = rarely(s, 9) ? -1 : 0, options.top_k = rarely(s, 9) ? (int64_t)next(s) : 0;
     bp_generation generation = {size_of(s, sizeof generation)};
-    switch (s->options->generator ? below(s, 9) : 7 + below(s, 2)) {
+    switch (s->options->generator ? below(s, 10) : 7 + below(s, 3)) {
     case 0: CALL(bp_generate, generator, word(s), &options, heard, &needed, rarely(s, 2) ? NULL : &generation); break;
     case 1: CALL(bp_generator_begin, generator, word(s), &options); break;
     case 2: case 3: CALL(bp_generator_next, generator, (char *)s->bytes, below(s, 40), &needed, &token, rarely(s, 9) ? NULL : &ending); break;
@@ -261,6 +288,12 @@ static void one_call(state *s) {
     case 7: {
       bp_memory_stats stats = {size_of(s, sizeof stats)};
       CALL(bp_memory, &stats);
+      break;
+    }
+    case 8: {
+      bp_operator_functions functions = {size_of(s, sizeof functions)};
+      if (!rarely(s, 4)) functions.shapes = twice_shapes, functions.reference = twice;
+      CALL(bp_operator_register, definition(s), rarely(s, 2) ? NULL : &functions);
       break;
     }
     default: {
@@ -300,4 +333,24 @@ fuzz_result capi_fuzz(const fuzz_options *options) {
   }
   free(s);
   return result;
+}
+
+typedef struct { fuzz_options options; fuzz_result *result; } share;
+
+static void *work(void *given) {
+  share *s = given;
+  *s->result = capi_fuzz(&s->options);
+  return NULL;
+}
+
+void capi_fuzz_together(const fuzz_options *options, uint32_t threads, fuzz_result *results) {
+  pthread_t ids[64];
+  share shares[64];
+  if (threads > 64) threads = 64;
+  for (uint32_t i = 0; i < threads; i++) {
+    shares[i] = (share){*options, &results[i]};
+    shares[i].options.seed += i;
+    if (pthread_create(&ids[i], NULL, work, &shares[i])) abort();
+  }
+  for (uint32_t i = 0; i < threads; i++) pthread_join(ids[i], NULL);
 }

@@ -16,10 +16,10 @@ public enum CaseList {
     var arrays: Int { switch self { case .quick: 1; case .standard: 2; case .full: 8 } }
   }
 
-  /// The operators of a level: llm has those of core, too.
+  /// The operators of a level: llm has those of core, too; custom those that are registered.
   public static func operators(level: OperatorSpec.Level, named names: [String] = []) -> [OperatorSpec] {
-    let levels: Set<OperatorSpec.Level> = switch level { case .core: [.core]; case .llm: [.core, .llm]; case .vision: [.core, .llm, .vision] }
-    return OperatorSpec.all.filter { spec in (names.isEmpty ? levels.contains(spec.level) : names.contains(spec.name)) && ReferenceInterpreter.knows(spec.name) }
+    let levels: Set<OperatorSpec.Level> = switch level { case .core: [.core]; case .llm: [.core, .llm]; case .vision: [.core, .llm, .vision]; case .custom: [.custom] }
+    return (OperatorSpec.all + OperatorSpec.registered).filter { spec in (names.isEmpty ? levels.contains(spec.level) : names.contains(spec.name)) && ReferenceInterpreter.knows(spec.name) }
   }
 
   /// An operator's cases: no two the same, in an order that depends on nothing but spec and size.

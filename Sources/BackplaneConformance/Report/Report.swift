@@ -33,6 +33,7 @@ public struct Report: Codable, Sendable {
   public init(_ device: Device, level: OperatorSpec.Level, size: CaseList.Size, ops: [String], results: [CaseResult], started: Date, seconds: Double,
               waivers: Waivers? = nil) {
     self.waivers = waivers?.waivers
+    specHash = Suite.specHash(of: results)
     var summary = Summary()
     for result in results { summary.add(result) }
     (self.level, self.size, self.ops, self.results, self.seconds) = (level.rawValue, size.rawValue, ops, results, seconds)

@@ -103,9 +103,17 @@ public enum Suite {
     return summary
   }
 
-  /// Says which specs the cases came from.
-  public static var specHash: String {
-    let text = OperatorSpec.all.map { spec in
+  /// Says which specs the cases came from: those of the catalogue.
+  public static var specHash: String { hash(of: OperatorSpec.all) }
+
+  /// The same, with the custom operators that are among the results.
+  public static func specHash(of results: [CaseResult]) -> String {
+    let names = Set(results.map(\.op))
+    return hash(of: OperatorSpec.all + OperatorSpec.registered.filter { names.contains($0.name) }.sorted { $0.name < $1.name })
+  }
+
+  private static func hash(of specs: [OperatorSpec]) -> String {
+    let text = specs.map { spec in
       "\(spec.name) \(spec.version) \(spec.semantics) \(spec.numerics) \(spec.constraints.map(\.formula.text)) \(spec.inputs.map { "\($0.name) \($0.formats) \($0.shape)" }) \(spec.conformance)"
     }.joined(separator: "\n")
     let digits = String(Identifier(text).value, radix: 16)

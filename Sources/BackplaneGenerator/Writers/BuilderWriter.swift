@@ -1,3 +1,5 @@
+import BackplaneCore
+
 /// `Sources/BackplaneSpecs/GraphBuilder+Operators.generated.swift`: one typed method an operator (two when it has optional outputs).
 ///
 /// The first operand has no label, nor have further required ones whose names are single letters (`matmul(a, b)`,

@@ -1,3 +1,5 @@
+import BackplaneCore
+
 /// `Sources/BackplaneSpecs/Catalogue.generated.swift`: every spec as a literal in a function of its own, which compiles fast.
 struct CatalogueWriter {
   let operators: [OperatorFile]

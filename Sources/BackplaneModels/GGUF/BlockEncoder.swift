@@ -9,7 +9,7 @@ enum BlockEncoder {
     guard let byteCount = format.bytes(forElements: values.count), formats.contains(format) else {
       preconditionFailure("cannot encode \(values.count) values as \(format)")
     }
-    return [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, initialized in
+    return [UInt8](filling: byteCount) { buffer in
       values.withUnsafeBufferPointer { values in
         var source = values.baseAddress!
         var out = UnsafeMutableRawPointer(buffer.baseAddress!)
@@ -27,7 +27,6 @@ enum BlockEncoder {
           out += format.blockBytes
         }
       }
-      initialized = byteCount
     }
   }
 

@@ -94,16 +94,15 @@ public struct GGUFArray: @unchecked Sendable {
 
   /// The elements in memory order, for a type of the element's size.
   func load<T: BitwiseCopyable>(_: T.Type) -> [T] {
-    [T](unsafeUninitializedCapacity: count) { buffer, initialized in
-      if count > 0 { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<(count * MemoryLayout<T>.stride)])) }
-      initialized = count
+    [T](filling: count) { buffer in
+      UnsafeMutableRawBufferPointer(buffer).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<(count * MemoryLayout<T>.stride)]))
     }
   }
 
   /// Where the bytes of each string begin, counted from the start of `bytes`; nil for other types.
   func stringOffsets() -> [Int]? {
     guard elementType == .string else { return nil }
-    return [Int](unsafeUninitializedCapacity: count) { buffer, initialized in
+    return [Int](filling: count) { buffer in
       var position = 0
       var i = 0
       while i < count {
@@ -112,7 +111,6 @@ public struct GGUFArray: @unchecked Sendable {
         position += 8 + Int(truncatingIfNeeded: length)
         i += 1
       }
-      initialized = count
     }
   }
 

@@ -73,7 +73,7 @@ struct SyntheticWeights {
   private mutating func uniform(_ count: Int, center: Float, spread: Float) -> [Float] {
     var state = state
     defer { self.state = state }
-    return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+    return [Float](filling: count) { buffer in
       var i = 0
       while i < count {
         state &+= 0x9e37_79b9_7f4a_7c15
@@ -84,7 +84,6 @@ struct SyntheticWeights {
         buffer[i] = center + spread * (Float(Int32(truncatingIfNeeded: z >> 40)) * 0x1p-23 - 1)
         i += 1
       }
-      initialized = count
     }
   }
 }

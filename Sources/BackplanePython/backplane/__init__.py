@@ -10,6 +10,7 @@ drops them. Any thread; a session or a generator does one thing at a time. What 
 """
 from ._graph import Graph, Model
 from ._library import Error, library_path, version
+from ._operators import register_operator
 from ._runtime import Compiled, Generator, Runtime, Session, memory
 
-__all__ = ["Compiled", "Error", "Generator", "Graph", "Model", "Runtime", "Session", "library_path", "memory", "version"]
+__all__ = ["Compiled", "Error", "Generator", "Graph", "Model", "Runtime", "Session", "library_path", "memory", "register_operator", "version"]

@@ -56,7 +56,7 @@ class GenerateOptions(Struct):
 HANDLE, TEXT, OUT = c_void_p, c_char_p, c_void_p
 # Arguments before the last one, which is always the failure.
 FUNCTIONS = {
-    "bp_runtime_create": [OUT, OUT], "bp_runtime_devices": [HANDLE, OUT, c_size_t, OUT], "bp_memory": [OUT],
+    "bp_operator_register": [TEXT, OUT], "bp_runtime_create": [OUT, OUT], "bp_runtime_devices": [HANDLE, OUT, c_size_t, OUT], "bp_memory": [OUT],
     "bp_model_load": [TEXT, OUT, OUT], "bp_model_create": [OUT], "bp_model_save": [HANDLE, TEXT], "bp_model_describe": [HANDLE, OUT, c_size_t, OUT],
     "bp_model_symbol": [HANDLE, TEXT, c_int64, c_int64, OUT], "bp_model_input": [HANDLE, TEXT, TEXT, c_uint32, OUT, OUT],
     "bp_model_state": [HANDLE, TEXT, TEXT, c_uint32, OUT, OUT],

@@ -79,10 +79,9 @@ struct Movement: ReferenceOperator {
       let value = call.number("value")
       pool.withUnsafeMutableBytes { PlainFormat.encode(value, output.format, to: $0.baseAddress! + padding * size) }
     }
-    let bytes = [UInt8](unsafeUninitializedCapacity: map.count * size) { out, initialized in
-      initialized = map.count * size
+    let bytes = [UInt8](filling: map.count * size) { out in
       pool.withUnsafeBytes { from in
-        guard let to = UnsafeMutableRawPointer(out.baseAddress) else { return }
+        let to = UnsafeMutableRawPointer(out.baseAddress!)
         for (i, unit) in map.enumerated() {
           (to + i * size).copyMemory(from: from.baseAddress! + (unit < 0 ? padding : unit) * size, byteCount: size)
         }

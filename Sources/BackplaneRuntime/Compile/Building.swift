@@ -64,7 +64,7 @@ struct Building {
       var located = error
       if let at = error.node, at < nodes.count {
         located.op = graph.nodes[nodes.lowerBound + at].op
-        located.node = placing.units[nodes.lowerBound + at].members.first
+        located.node = placing.units[nodes.lowerBound + at].members.first.map { placing.origins[$0] }
       }
       throw located
     }

@@ -23,9 +23,17 @@ struct FusionPattern: Sendable {
   var names: [String]
   var internalNames: Range<Int> { spec.inputs.count + spec.outputs.count..<names.count }
 
-  /// Every fused operator of the catalogue whose steps hang together below the last one; most steps first.
-  static let all: [FusionPattern] = OperatorSpec.all.compactMap { FusionPattern($0) }
-    .sorted { ($0.steps.count, $1.spec.name) > ($1.steps.count, $0.spec.name) }
+  /// Every fused operator, of the catalogue or registered, whose steps hang together below the last one; most steps first.
+  static var all: [FusionPattern] {
+    let custom = OperatorSpec.registered
+    return custom.isEmpty ? catalogue : sorted(catalogue + custom.compactMap { FusionPattern($0) })
+  }
+
+  private static let catalogue = sorted(OperatorSpec.all.compactMap { FusionPattern($0) })
+
+  private static func sorted(_ patterns: [FusionPattern]) -> [FusionPattern] {
+    patterns.sorted { ($0.steps.count, $1.spec.name) > ($1.steps.count, $0.spec.name) }
+  }
 
   init?(_ spec: OperatorSpec) {
     // A step that may be left out has no one pattern.

@@ -15,12 +15,14 @@ extension Runtime {
     }
     let timer = options.measures ? NodeTimer(runtime: self) : nil
     var placing = try Placing(checking: graph, devices, options, timer: timer)
+    try placing.standIn(self, timer)
+    for line in placing.standInMessages where options.fallback == .warn { host.log(LogMessage(level: .warning, category: "placement", text: line)) }
     var parts: [TensorID: ConstantPart] = [:]
-    if options.splits != .never && devices.count > 1 || options.weightBytesPerProgram != nil {
+    if options.splits != .never && placing.devices.count > 1 || options.weightBytesPerProgram != nil {
       try placing.ask()
       let splitting: Splitting
       if let limit = options.weightBytesPerProgram { splitting = try Splitting(placing, weightBytes: limit) } else { splitting = try Splitting(placing, options.splits) }
-      if splitting.count > 0 { (placing, parts) = (try Placing(checking: splitting.graph, devices, options, timer: timer, parts: splitting.pins), splitting.parts) }
+      if splitting.count > 0 { (placing, parts) = (try Placing(checking: splitting.graph, placing.devices, options, timer: timer, parts: splitting.pins), splitting.parts) }
     }
     try placing.place()
     for line in placing.fallbackMessages where options.fallback == .warn {
@@ -47,15 +49,26 @@ struct Placing {
   let pinned: [Int?]
   /// Of those, the parts of operators that run on two devices.
   let parts: Set<Int>
+  /// For each node the one of the graph given that it is, or is a part of.
+  let origins: [Int]
+  /// For nodes that stand in for an operator that no device takes: of which, and why.
+  let standIns: [Int: String]
+  var standInMessages: [String] = []
   var isExact = true
   var fallbackMessages: [String] = []
 
-  init(checking graph: Graph, _ devices: [Device], _ options: CompileOptions, timer: NodeTimer? = nil, parts: [Int: Int] = [:]) throws(BackplaneError) {
+  /// - Parameters:
+  ///   - parts: The device of each part of an operator that runs on two.
+  ///   - known: Of a graph that was made of another one: where each node came from, to which device it is pinned, and what it stands in for.
+  init(checking graph: Graph, _ devices: [Device], _ options: CompileOptions, timer: NodeTimer? = nil, parts: [Int: Int] = [:],
+       known: (origins: [Int], pinned: [Int?], standIns: [Int: String])? = nil) throws(BackplaneError) {
     self.graph = graph
     self.devices = devices
     self.options = options
     links = Placing.links(devices, options)
-    var pinned = try Placing.pins(graph, devices, options)
+    var pinned: [Int?]
+    if let known { pinned = known.pinned } else { pinned = try Placing.pins(graph, devices, options, mustFit: parts.isEmpty) }
+    (origins, standIns) = (known?.origins ?? Array(graph.nodes.indices), known?.standIns ?? [:])
     for (node, device) in parts { pinned[node] = device }
     (self.pinned, self.parts) = (pinned, Set(parts.keys))
     table = SignatureTable(graph)
@@ -192,7 +205,8 @@ struct Placing {
 
   func estimate(_ unit: Unit) -> UInt64 { Placing.estimate(answers[unit.device][unit.signature], unit.node, graph) }
 
-  private static func pins(_ graph: Graph, _ devices: [Device], _ options: CompileOptions) throws(BackplaneError) -> [Int?] {
+  /// - Parameter mustFit: Each pin must fit a node. Those of operators that were replaced since fit none.
+  private static func pins(_ graph: Graph, _ devices: [Device], _ options: CompileOptions, mustFit: Bool) throws(BackplaneError) -> [Int?] {
     var pinned = [Int?](repeating: nil, count: graph.nodes.count)
     for pin in options.pins.reversed() {
       guard let device = devices.firstIndex(where: { $0.id == pin.device }) ?? devices.firstIndex(where: { $0.id.split(separator: ":")[0] == pin.device }) else {
@@ -200,7 +214,7 @@ struct Placing {
       }
       var isUsed = false
       for i in graph.nodes.indices where pin.fits(graph.nodes[i], graph) { (pinned[i], isUsed) = (device, true) }
-      guard isUsed else { throw BackplaneError(.invalid, "no node fits the pin \(pin.pattern)", hint: "an operator's name, or that of a node's first output, with * for anything") }
+      guard isUsed || !mustFit else { throw BackplaneError(.invalid, "no node fits the pin \(pin.pattern)", hint: "an operator's name, or that of a node's first output, with * for anything") }
     }
     return pinned
   }
@@ -262,7 +276,7 @@ struct Placing {
     var error = BackplaneError(.unsupported, "\(pinned[node] == nil ? "no device takes" : "the device to which it is pinned does not take") \(describe(node)): \(reasons.joined(separator: "; "))",
                                hint: devices.count == 1 ? "allow another device, or use an operator that \(devices[0].id) has" : nil)
     error.op = graph.nodes[node].op
-    error.node = node
+    error.node = origins[node]
     error.reason = answers[0][signatures[node]].reason.code
     return error
   }
@@ -285,7 +299,7 @@ struct Placing {
     if options.fallback == .forbid, let first = counts.first {
       var error = BackplaneError(.unsupported, "fallback is forbidden: \(fallbackMessages.joined(separator: "; "))",
                                  hint: "allow fallback, or leave \(devices[0].id) out")
-      error.node = first.node
+      error.node = origins[first.node]
       error.op = graph.nodes[first.node].op
       error.reason = answers[0][signatures[first.node]].reason.code
       throw error
@@ -308,6 +322,7 @@ struct Placing {
     let verdict = answers[unit.device][unit.signature]
     var text = unit.members.count > 1 ? "fused of \(unit.members.map { graph.nodes[$0].op }.joined(separator: ", "))" : ""
     func add(_ part: String) { text += text.isEmpty ? part : "; " + part }
+    if let standIn = unit.members.lazy.compactMap({ standIns[$0] }).first { add(standIn) }
     if verdict.support == .emulated { add("emulated") }
     if devices.count == 1 {
       if text.isEmpty { add("the only device allowed") }

@@ -141,7 +141,7 @@ public final class PluginHost: @unchecked Sendable {
       return BP_OK
     }
     table.name_of = { _, id, out in
-      guard let name = KnownNames.byNumber[id] else { return BP_E_INVALID }
+      guard let name = KnownNames.text(of: id) else { return BP_E_INVALID }
       out?.pointee = name.record
       return BP_OK
     }
@@ -192,7 +192,7 @@ private func namedValues(_ fields: UnsafePointer<bp_array>?) -> [(name: String, 
   guard let fields, let start = fields.pointee.ptr, fields.pointee.stride >= UInt32(MemoryLayout<bp_attr>.size) else { return [] }
   return (0..<Int(min(fields.pointee.count, 64))).map { i in
     let field = (start + i * Int(fields.pointee.stride)).assumingMemoryBound(to: bp_attr.self).pointee
-    let name = KnownNames.byNumber[field.name].map { text($0.record) } ?? "0x" + String(field.name, radix: 16)
+    let name = KnownNames.text(of: field.name).map { text($0.record) } ?? "0x" + String(field.name, radix: 16)
     let value: String = switch field.kind {
     case BP_ATTR_I64: "\(field.i)"
     case BP_ATTR_F64: "\(field.f)"

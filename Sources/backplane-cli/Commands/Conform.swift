@@ -8,7 +8,7 @@ let conformCommand = Command(
   name: "conform", summary: "Prove a plugin right: every case of the specs, judged by derived bounds",
   positionals: ["[PLUGIN|replay CASE [PLUGIN]|diff A B|verify REPORT|mutation]", "[…]", "[…]"],
   options: [
-    SharedOptions.device, Option("level", "LEVEL", "core, llm (default) or vision"),
+    SharedOptions.device, Option("level", "LEVEL", "core, llm (default), vision or custom"),
     Option("op", "NAME", "only this operator; may be given again, or several with commas"),
     SharedOptions.variant,
     Option("case", "PATTERN", "only cases whose ID is this, * standing for anything"),
@@ -52,18 +52,25 @@ enum ConformVerbs {
     let size = size(arguments)
     let mutation = try arguments["mutation"].map { try readMutation($0) }
     let baseline = try arguments["baseline"].map { try read($0) }
-    guard let level = OperatorSpec.Level(rawValue: arguments["level"] ?? "llm") else { throw UsageError("--level is core, llm or vision") }
-    let ops = try operators(arguments), vectors = vectors(arguments)
+    guard let level = OperatorSpec.Level(rawValue: arguments["level"] ?? "llm") else { throw UsageError("--level is core, llm, vision or custom (operators of the plugin's own)") }
+    let target = ConformTarget(arguments)
+    // The device first: it may bring operators of its own. A list of the catalogue's cases needs none.
+    let opened = arguments.has("list") && arguments.positionals.isEmpty ? nil : try target.open()
+    try SharedOptions.registerOperators(arguments)
+    let own = opened?.operators ?? []
+    var ops = try operators(arguments)
+    if level == .custom, ops.isEmpty { ops = own.isEmpty ? OperatorSpec.registered.map(\.name) : own }
+    let vectors = vectors(arguments)
     let pattern = arguments["case"] ?? "*"
     let variants = try SharedOptions.variants(arguments)
     var ids = try vectors?.ids().filter { Waivers.matches(pattern, $0) } ?? Suite.ids(level: level, ops: variants.isEmpty ? ops : variants.keys.sorted(), size: size, matching: pattern)
+    if !own.isEmpty, ops.isEmpty, variants.isEmpty, vectors == nil { ids += Suite.ids(ops: own, size: size, matching: pattern) }
     if !variants.isEmpty { ids = ids.compactMap { id in variants[String(id.prefix { $0 != "/" })].map { "\(id)\t\($0)" } } }
     if arguments.has("list") { for id in ids { print(id) }; return .success }
     guard !ids.isEmpty else { throw UsageError("there are no such cases") }
     let waivers = try arguments["waivers"].map { try Waivers(file: $0) }
 
-    let target = ConformTarget(arguments)
-    let device = try target.device()
+    guard let device = opened?.device else { return .failure }
     let began = Date()
     let clock = ContinuousClock(), start = clock.now
     var results = try execute(ids, target, device)
@@ -91,7 +98,7 @@ enum ConformVerbs {
   static func operators(_ arguments: Arguments, beside others: [String] = []) throws -> [String] {
     let ops = arguments.all("op").flatMap { $0.split(separator: ",").map(String.init) }
     if let unknown = ops.first(where: { OperatorSpec.named($0) == nil && !others.contains($0) }) {
-      let near = OperatorSpec.all.map(\.name).min { distance($0, unknown) < distance($1, unknown) }!
+      let near = (OperatorSpec.all + OperatorSpec.registered).map(\.name).min { distance($0, unknown) < distance($1, unknown) }!
       throw UsageError("no operator '\(unknown)'; did you mean '\(near)'? (`backplane ops` lists them)")
     }
     return ops
@@ -204,9 +211,10 @@ enum ConformVerbs {
     let report = try read(arguments.positionals[1])
     var faults: [String] = []
     if report.suiteVersion != Suite.version { faults.append("it is of suite \(report.suiteVersion), this is \(Suite.version)") }
-    if report.specHash != Suite.specHash { faults.append("its specs are \(report.specHash), these are \(Suite.specHash)") }
     let target = ConformTarget(arguments, plugin: arguments["device"] == nil ? report.subject.device : nil)
-    let device = try target.device()
+    let device = try target.device()  // and with it the operators of the plugin's own
+    let specHash = Suite.specHash(of: report.results)
+    if report.specHash != specHash { faults.append("its specs are \(report.specHash), these are \(specHash)") }
     let own = Report(device, level: .core, size: .quick, ops: [], results: [], started: Date(), seconds: 0).subject
     if own.sha256 != report.subject.sha256 { faults.append("the plugin's library is another: SHA-256 \(own.sha256 ?? "none"), reported \(report.subject.sha256 ?? "none")") }
     if let level = OperatorSpec.Level(rawValue: report.level), let size = CaseList.Size(rawValue: report.size) {
@@ -247,8 +255,17 @@ struct ConformTarget: Sendable {
     return runtime
   }
 
+  func device() throws -> Device { try open().device }
+
+  /// The device, and the operators that its plugin brings.
+  func open() throws -> (device: Device, operators: [String]) {
+    let device = try find()
+    let entries = ConformTarget.runtimes.withLock { $0.last }?.registry.entries ?? []
+    return (device, entries.first { $0.state == .ready && $0.shortName == device.id.prefix { $0 != ":" } }?.operators ?? [])
+  }
+
   /// PLUGIN is a library's path, or a device's ID as `--device` takes it.
-  func device() throws -> Device {
+  private func find() throws -> Device {
     if let name = plugin {
       guard name.contains("/") || name.hasSuffix(".so") else { return try makeRuntime().device(name) }
       let path = URL(fileURLWithPath: name).standardizedFileURL.path
@@ -270,6 +287,7 @@ struct ConformTarget: Sendable {
     // Two threads: loops are shared out, and children do not fight for processors.
     words += ["--threads", arguments["threads"] ?? "2"]
     for path in arguments.all("plugin") { words += ["--plugin", path] }
+    for path in arguments.all("operators") { words += ["--operators", path] }
     for setting in arguments.all("set") { words += ["--set", setting] }
     return words
   }

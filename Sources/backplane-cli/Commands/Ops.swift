@@ -8,7 +8,7 @@ let opsCommand = Command(
   let runtime = try SharedOptions.makeRuntime(arguments)
   let devices = arguments["device"] == nil ? runtime.devices : try SharedOptions.devices(arguments, runtime)
   guard !devices.isEmpty else { throw BackplaneError(.unsupported, "no device can be used", hint: "`backplane devices` says why each plugin is not ready") }
-  var specs = OperatorSpec.all
+  var specs = OperatorSpec.all + OperatorSpec.registered
   if let name = arguments.positionals.first {
     guard let spec = OperatorSpec.named(name) else {
       let near = specs.map(\.name).min { distance($0, name) < distance($1, name) }!
@@ -114,7 +114,7 @@ enum SupportProbe {
 
 extension OperatorSpec {
   /// What an operator takes, gives and means, for people.
-  fileprivate var lines: [String] {
+  var lines: [String] {
     func operand(_ o: Operand) -> String {
       let formats = o.formatOf.map { "as \($0)" } ?? o.formatAttribute.map { "as attribute \($0) says" } ?? o.formats.map(\.name).joined(separator: " ")
       return "  \(pad(o.name, 16))[\(o.shape)]  \(formats)" + (o.isOptional ? "  (optional)" : "") + (o.isVariadic ? "  (one or more)" : "")

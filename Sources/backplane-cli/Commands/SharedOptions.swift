@@ -13,7 +13,13 @@ enum SharedOptions {
   static let trace = Option("trace", "FILE.json", "write what ran when on which device, for chrome://tracing or Perfetto")
   static let json = Option("json", nil, "print one JSON object as the last line")
   static let tuning = Option("tuning", "MODE", "stored choices of variants: on (default), off, or a lock file that `tune lock` wrote")
-  static let runtime = [threads, plugin, set, tuning]
+  static let operators = Option("operators", "PATH", "also know these operators: a definition, or a folder of them; may be given again")
+  static let runtime = [threads, plugin, set, tuning, operators]
+
+  /// What `--operators` names, for the whole process.
+  static func registerOperators(_ arguments: Arguments) throws {
+    for path in arguments.all("operators") { try OperatorFolder.register(at: URL(fileURLWithPath: path).standardizedFileURL.path) }
+  }
 
   /// What `--set` says.
   static func settings(_ arguments: Arguments) throws -> [String: String] {
@@ -42,6 +48,7 @@ enum SharedOptions {
 
   /// A runtime as the command line asks, with the oracle registered as device `reference`.
   static func makeRuntime(_ arguments: Arguments, adding libraries: [String] = []) throws -> Runtime {
+    try registerOperators(arguments)
     var options = Runtime.Options()
     options.threads = try arguments.int("threads", 1...1024)
     options.pluginPaths = libraries + arguments.all("plugin").map { URL(fileURLWithPath: $0).standardizedFileURL.path }

@@ -18,3 +18,6 @@ typedef struct fuzz_result {
 } fuzz_result;
 
 fuzz_result capi_fuzz(const fuzz_options *options);
+
+// The same in `threads` threads at once, each with a seed of its own from options->seed on; one result a thread.
+void capi_fuzz_together(const fuzz_options *options, uint32_t threads, fuzz_result *results);

@@ -184,6 +184,51 @@ BP_API int32_t bp_model_symbol_number(bp_model model, const char *name, uint32_t
 /* The tokens of a text as a language model wants them; capacity and needed count tokens. */
 BP_API int32_t bp_model_tokenize(bp_model model, const char *text, int32_t *tokens, size_t capacity, size_t *needed, bp_failure *failure);
 
+/* ---- Operators of one's own ----------------------------------------------------------------------------------------------------- */
+
+/* An operand or result of an operator, as its functions see it. Valid during the call. */
+typedef struct bp_operand {
+  uint32_t struct_size;
+  uint32_t rank;
+  const char *format;     /* such as "f32"; NULL: an optional operand that is absent */
+  const int64_t *extents; /* in a shape function -n for symbol n; elsewhere none is negative */
+  double *values;         /* row-major, whole numbers too; NULL in a shape function. Those of operands must not be changed */
+  double *errors;         /* of results: how far a right kernel's f32 arithmetic may be from each value, beyond the definition's numerics; 0 at first */
+  uint64_t count;         /* of values */
+} bp_operand;
+
+typedef struct bp_attribute {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const char *name;
+  int64_t i;              /* of an int; the length of an ints */
+  double f;               /* of a float or an int */
+  const char *text;       /* of a string, else NULL */
+  const int64_t *ints;    /* of an ints, else NULL */
+} bp_attribute;
+
+/* Both are called on any thread, several at once, as long as the process lives; must not call back into this library; not BP_OK is an error.
+ * Operands and attributes stand in the definition's order, all of them. */
+/* Writes the rank (8 at most) and the extents of each output: outputs[j] is at extents + 8 * j. -n takes over symbol n. */
+typedef int32_t (*bp_shapes_fn)(void *user, const bp_operand *inputs, uint32_t n_inputs, const bp_attribute *attributes, uint32_t n_attributes,
+                                uint32_t *ranks, int64_t *extents, uint32_t n_outputs);
+/* Fills the values of the outputs, not yet rounded to their format. */
+typedef int32_t (*bp_reference_fn)(void *user, const bp_operand *inputs, uint32_t n_inputs, const bp_attribute *attributes, uint32_t n_attributes,
+                                   const bp_operand *outputs, uint32_t n_outputs);
+
+typedef struct bp_operator_functions {
+  uint32_t struct_size;
+  uint32_t reserved;         /* 0 */
+  bp_shapes_fn shapes;       /* for outputs whose shape is "?"; else NULL */
+  bp_reference_fn reference; /* where the definition has no composition; else NULL */
+  void *user;                /* must stay valid as long as the process */
+} bp_operator_functions;
+
+/* Adds an operator to those of the catalogue, for the whole process and until its end: bp_model_apply knows it, devices are asked about it, and
+ * where none takes it, its composition or its reference function stands in. `definition` is JSON (Specs/custom-operators.md); its name has a dot in
+ * it. The same definition may be registered again when it has no functions. Functions may be NULL. */
+BP_API int32_t bp_operator_register(const char *definition, const bp_operator_functions *functions, bp_failure *failure);
+
 /* ---- Compiling ------------------------------------------------------------------------------------------------------------------ */
 
 #define BP_FALLBACK_WARN 0u   /* what the first device refuses runs on another one; the log says so */

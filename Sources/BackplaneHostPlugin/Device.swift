@@ -4,7 +4,8 @@ import BackplaneCore
 /// What the host offers, kept for the instance's life.
 final class Instance: Sendable {
   let host: Host
-  init(_ host: UnsafePointer<bp_host>?) { self.host = Host(host.map(readInput)) }
+  let plugin: HostPlugin
+  init(_ host: UnsafePointer<bp_host>?, _ plugin: HostPlugin) { (self.host, self.plugin) = (Host(host.map(readInput)), plugin) }
 }
 
 /// The host's services; each may be missing.
@@ -18,7 +19,7 @@ struct Host: @unchecked Sendable {
   }
   var now: UInt64? { table.flatMap { table in table.now_ns.map { $0(table.ctx) } } }
 
-  static let tag: UInt32 = 0x7265_6665  // "refe"
+  static let tag: UInt32 = 0x686f_7374  // "host"
   func allocate(_ bytes: Int, _ alignment: Int) -> UnsafeMutableRawPointer? {
     guard let table, let alloc = table.alloc, table.free != nil else { return .allocate(byteCount: bytes, alignment: alignment) }
     return alloc(table.ctx, UInt64(bytes), UInt64(alignment), Host.tag)
@@ -31,11 +32,12 @@ struct Host: @unchecked Sendable {
 
 final class Device: @unchecked Sendable {
   let host: Host
+  let evaluator: any NodeEvaluator
   let info: bp_device_info
   private let memoryType: UnsafeMutablePointer<bp_memory_type>
 
   init(_ instance: Instance) {
-    host = instance.host
+    (host, evaluator) = (instance.host, instance.plugin.evaluator)
     memoryType = .allocate(capacity: 1)
     var memory = bp_memory_type()
     memory.h = head(bp_memory_type.self, BP_ST_MEMORY_TYPE)
@@ -47,7 +49,7 @@ final class Device: @unchecked Sendable {
     var info = bp_device_info()
     info.h = head(bp_device_info.self, BP_ST_DEVICE_INFO)
     info.kind = BP_KIND_REFERENCE
-    info.name = string("reference")
+    info.name = string(instance.plugin.name)
     info.vendor = string("Backplane")
     info.driver = string("in-process")
     info.driver_version = string("1.0")

@@ -1,68 +1,66 @@
-import BackplaneCore
-
-/// `Specs/operators/<op>.json` as it stands there, its fields known and typed; `validate` checks what they say.
-struct OperatorFile {
-  struct Operand {
-    let name: String
-    let formats: [String]
-    let shape: String
-    let isOptional, isVariadic: Bool
-    let inPlace, formatAttribute: String?
-    let shapeWhen: [(condition: String, shape: String)]
+/// `Specs/operators/<op>.json`, or the file of a custom operator, as it stands there, its fields known and typed; `OperatorValidation` checks what they say.
+package struct OperatorFile {
+  package struct Operand {
+    package let name: String
+    package let formats: [String]
+    package let shape: String
+    package let isOptional, isVariadic: Bool
+    package let inPlace, formatAttribute: String?
+    package let shapeWhen: [(condition: String, shape: String)]
   }
-  struct Attribute {
-    let name: String
-    let type: String
-    let defaultValue: JSON
-    let isRequired: Bool
-    let values: [JSON]
-    let minimum: Double?
-    let text: String
+  package struct Attribute {
+    package let name: String
+    package let type: String
+    package let defaultValue: JSON
+    package let isRequired: Bool
+    package let values: [JSON]
+    package let minimum: Double?
+    package let text: String
   }
-  struct Constraint {
-    let label, formula, text: String
+  package struct Constraint {
+    package let label, formula, text: String
   }
-  struct Step {
-    let op: String
-    let inputs, outputs: [String]
-    let attributes: [JSON.Member]
-    let ifPresent: String?
+  package struct Step {
+    package let op: String
+    package let inputs, outputs: [String]
+    package let attributes: [JSON.Member]
+    package let ifPresent: String?
   }
-  struct Numerics {
-    let bound: String
-    let ulp, roundings: Int?
-    let accumulate, statistics: String?
-    let declares: [String]
+  package struct Numerics {
+    package let bound: String
+    package let ulp, roundings: Int?
+    package let accumulate, statistics: String?
+    package let declares: [String]
   }
 
   /// What the conformance suite tries beyond what follows from the signature.
-  struct Conformance {
+  package struct Conformance {
     /// What `...` and `..*` may stand for: extents.
-    let leading: [[Int]]
-    let extents: [(name: String, values: [Int])]
+    package let leading: [[Int]]
+    package let extents: [(name: String, values: [Int])]
     /// For shapes that a rule makes: one list of extents an input (several for a variadic one).
-    let shapes: [[[Int]]]
-    let attributes: [(name: String, values: [JSON])]
-    let data: [String]
-    let operands: [(name: String, data: String)]
-    let cross, exact, metamorphic, require: [String]
+    package let shapes: [[[Int]]]
+    package let attributes: [(name: String, values: [JSON])]
+    package let data: [String]
+    package let operands: [(name: String, data: String)]
+    package let cross, exact, metamorphic, require: [String]
   }
 
-  let file: String
-  let name: String
-  let version, tier: Int
-  let level, summary: String
-  let inputs, outputs: [Operand]
-  let attributes: [Attribute]
-  let constraints: [Constraint]
-  let semantics, notes: [String]
-  let shapeRule: String?
-  let composition: [Step]
-  let numerics: Numerics
-  let specialValues: [(key: String, text: String)]
-  let conformance: Conformance?
+  package let file: String
+  package let name: String
+  package let version, tier: Int
+  package let level, summary: String
+  package let inputs, outputs: [Operand]
+  package let attributes: [Attribute]
+  package let constraints: [Constraint]
+  package let semantics, notes: [String]
+  package let shapeRule: String?
+  package let composition: [Step]
+  package let numerics: Numerics
+  package let specialValues: [(key: String, text: String)]
+  package let conformance: Conformance?
 
-  init(_ json: JSON, file: String) throws(BackplaneError) {
+  package init(_ json: JSON, file: String) throws(BackplaneError) {
     self.file = file
     let reader = try JSONReader(json, file: file, fields: [
       "$schema", "op", "version", "level", "tier", "summary", "inputs", "outputs", "attributes", "constraints", "semantics", "shape_rule", "composition",
@@ -70,8 +68,8 @@ struct OperatorFile {
     ])
     name = try reader.string("op")
     version = try reader.int("version")
-    tier = try reader.int("tier")
-    level = try reader.string("level")
+    tier = try reader.optionalInt("tier") ?? 1
+    level = try reader.optionalString("level") ?? "custom"
     summary = try reader.string("summary")
     semantics = try reader.strings("semantics")
     notes = try reader.strings("notes")
@@ -152,13 +150,13 @@ extension OperatorFile.Conformance {
       guard case .array(let values) = value else { throw reader.wrong(field, "has something that is no list of whole numbers") }
       var numbers: [Int] = []
       for value in values {
-        guard case .int(let n) = value, n >= 0 else { throw reader.wrong(field, "has \(value.text), which is no extent") }
+        guard case .int(let n) = value, n >= 0 else { throw reader.wrong(field, "has \(value.inWords), which is no extent") }
         numbers.append(n)
       }
       return numbers
     }
     func list(_ value: JSON, _ field: String) throws(BackplaneError) -> [JSON] {
-      guard case .array(let values) = value else { throw reader.wrong(field, "has \(value.text), which is no list") }
+      guard case .array(let values) = value else { throw reader.wrong(field, "has \(value.inWords), which is no list") }
       return values
     }
     var leading: [[Int]] = []
@@ -175,7 +173,7 @@ extension OperatorFile.Conformance {
     for member in try reader.object("attributes") { attributes.append((member.key, try list(member.value, "attributes"))) }
     var operands: [(name: String, data: String)] = []
     for member in try reader.object("operands") {
-      guard case .string(let data) = member.value else { throw reader.wrong("operands", "has \(member.value.text), which is no name of data") }
+      guard case .string(let data) = member.value else { throw reader.wrong("operands", "has \(member.value.inWords), which is no name of data") }
       operands.append((member.key, data))
     }
     (self.leading, self.extents, self.shapes, self.attributes, self.operands) = (leading, extents, shapes, attributes, operands)

@@ -5,12 +5,14 @@ import BackplaneSpecs
 /// A graph that was checked once, and where its tensors are bound.
 final class Program: Sendable {
   private let graph: Graph
+  private let evaluator: any NodeEvaluator
   /// Tensor numbers in the order in which a dispatch binds them: inputs, then outputs.
   private let bound: [TensorID]
   /// Of each tensor: bytes between neighbours in each dimension, -1 where a run's symbols decide.
   private let strides: [[Int]]
 
-  init(_ compile: bp_compile) throws(BackplaneError) {
+  init(_ compile: bp_compile, _ evaluator: any NodeEvaluator) throws(BackplaneError) {
+    self.evaluator = evaluator
     guard let record = compile.graph else { throw BackplaneError(.invalid, "program_create: the graph is NULL") }
     (graph, strides) = try readGraph(readInput(record))
     let head = readInput(record)
@@ -18,10 +20,11 @@ final class Program: Sendable {
     for i in 0..<Int(head.n_inputs) { bound.append(TensorID(Int(head.inputs[i]))) }
     for i in 0..<Int(head.n_outputs) { bound.append(TensorID(Int(head.outputs[i]))) }
     self.bound = bound
-    for (number, node) in graph.nodes.enumerated() where !ReferenceInterpreter.knows(node.op) {
-      var error = BackplaneError(.unsupported, "the oracle does not know \(node.op)")
-      (error.node, error.reason) = (number, BP_REASON_OP_UNKNOWN)
-      throw error
+    try evaluator.checkSize(graph)
+    for number in graph.nodes.indices {
+      guard var refusal = evaluator.refusal(of: graph, node: number) else { continue }
+      refusal.node = number
+      throw refusal
     }
   }
 
@@ -48,22 +51,21 @@ final class Program: Sendable {
     }
     let records = try readAll(dispatch.bindings, bp_binding.self)
     guard records.count == bound.count else { throw BackplaneError(.invalid, "execute: \(records.count) bindings for \(bound.count) inputs and outputs") }
-    var views: [TensorID: TensorView] = [:]
+    var views: [TensorID: BoundTensor] = [:]
     for (index, (id, record)) in zip(bound, records).enumerated() {
       let isOutput = index >= graph.abiInputs.count
       let view = try view(id, record, symbols, writes: isOutput, what: "execute: binding \(index)")
       if let known = views[id], known.base != view.base { throw BackplaneError(.invalid, "execute: the state \(graph[id].name) is bound to two places") }
       views[id] = view
     }
-    _ = try ReferenceInterpreter().write(graph, views, symbols, isCancelled)
+    try evaluator.run(graph, views, symbols, isCancelled)
   }
 
-  private func view(_ id: TensorID, _ binding: bp_binding, _ symbols: SymbolValues, writes: Bool, what: String) throws(BackplaneError) -> TensorView {
+  private func view(_ id: TensorID, _ binding: bp_binding, _ symbols: SymbolValues, writes: Bool, what: String) throws(BackplaneError) -> BoundTensor {
     let buffer = try Handle.object(binding.buffer, Buffer.self, "\(what): buffer")
     let tensor = graph[id]
     guard let extents = tensor.shape.extents(in: symbols) else { throw BackplaneError(.invalid, "\(what): a symbol has no value") }
-    let dense = TensorView.denseStrides(tensor.format, extents)
-    let strides = zip(strides[id.index], dense).map { $0 == -1 ? $1 : $0 }
+    let strides = BoundTensor.strides(strides[id.index], tensor.format, extents)
     // The last byte that is touched, from the first.
     var span = tensor.format.blockBytes
     for (d, extent) in extents.enumerated() {
@@ -76,7 +78,7 @@ final class Program: Sendable {
     }
     guard binding.bytes >= UInt64(span) else { throw BackplaneError(.invalid, "\(what): \(binding.bytes) bytes for a tensor of \(span)") }
     if writes, buffer.isReadOnly { throw BackplaneError(.invalid, "\(what): an output in a buffer that was imported read-only") }
-    return TensorView(try buffer.range(binding.offset, binding.bytes, what), tensor.format, extents, strides: strides)
+    return BoundTensor(base: try buffer.range(binding.offset, binding.bytes, what), format: tensor.format, shape: extents, strides: strides)
   }
 }
 
@@ -127,7 +129,7 @@ private func makeDense(_ tensor: inout bp_tensor, _ rank: Int) {
 // MARK: query
 
 /// One verdict for each node, each node judged alone: another node's fault is none of its business.
-func query(_ graph: UnsafePointer<bp_graph>?, _ out: UnsafeMutablePointer<bp_verdict>?, _ stride: UInt32, _ count: UInt32) throws(BackplaneError) {
+func query(_ graph: UnsafePointer<bp_graph>?, _ out: UnsafeMutablePointer<bp_verdict>?, _ stride: UInt32, _ count: UInt32, _ evaluator: any NodeEvaluator) throws(BackplaneError) {
   guard let graph else { throw BackplaneError(.invalid, "query: the graph is NULL") }
   let record = try readChained(graph, "query")
   let tensors = try readAll(record.tensors, bp_tensor.self)
@@ -135,13 +137,13 @@ func query(_ graph: UnsafePointer<bp_graph>?, _ out: UnsafeMutablePointer<bp_ver
   guard Int(count) == nodes.count else { throw BackplaneError(.invalid, "query: room for \(count) verdicts, the graph has \(nodes.count) nodes") }
   guard count == 0 || (out != nil && Int(stride) >= MemoryLayout<bp_head>.size) else { throw BackplaneError(.invalid, "query: out is NULL, or its stride \(stride)") }
   // Mostly all is well, and one look at the whole says so.
-  let isSound = if let (whole, _) = try? readGraph(record) { whole.nodes.allSatisfy { ReferenceInterpreter.knows($0.op) } } else { false }
+  let isSound = if let (whole, _) = try? readGraph(record) { whole.nodes.indices.allSatisfy { evaluator.refusal(of: whole, node: $0) == nil } } else { false }
   for (index, node) in nodes.enumerated() {
     var verdict = bp_verdict()
     verdict.h = head(bp_verdict.self, BP_ST_VERDICT)
     verdict.node_index = UInt32(index)
     do {
-      if !isSound { try judge(node, tensors) }
+      if !isSound { try judge(node, tensors, evaluator) }
       verdict.support = BP_SUPPORT_YES
     } catch {
       verdict.support = BP_SUPPORT_NO
@@ -152,7 +154,7 @@ func query(_ graph: UnsafePointer<bp_graph>?, _ out: UnsafeMutablePointer<bp_ver
 }
 
 /// - Throws: Why the node cannot run.
-private func judge(_ node: bp_node, _ tensors: [bp_tensor]) throws(BackplaneError) {
+private func judge(_ node: bp_node, _ tensors: [bp_tensor], _ evaluator: any NodeEvaluator) throws(BackplaneError) {
   func numbers(_ pointer: UnsafePointer<UInt32>?, _ count: UInt32) throws(BackplaneError) -> [UInt32] {
     if count == 0 { return [] }
     guard let pointer, count <= 1 << 20 else { throw BackplaneError(.invalid, "\(count) operands at NULL") }
@@ -198,11 +200,7 @@ private func judge(_ node: bp_node, _ tensors: [bp_tensor]) throws(BackplaneErro
     }
   }
   if let failure { throw failure }
-  if let graph, !ReferenceInterpreter.knows(graph.nodes[0].op) {
-    var error = BackplaneError(.unsupported, "the oracle does not know \(graph.nodes[0].op)")
-    error.reason = BP_REASON_OP_UNKNOWN
-    throw error
-  }
+  if let graph, let refusal = evaluator.refusal(of: graph, node: 0) { throw refusal }
 }
 
 // MARK: execute

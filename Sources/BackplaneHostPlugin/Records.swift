@@ -4,7 +4,7 @@ import BackplaneCore
 // How structs cross the ABI: `struct_size` bytes of them, what is missing is zero.
 
 /// As much of a struct as its producer has.
-func readInput<T>(_ pointer: UnsafePointer<T>) -> T {
+public func readInput<T>(_ pointer: UnsafePointer<T>) -> T {
   withUnsafeTemporaryAllocation(of: T.self, capacity: 1) { local in
     let raw = UnsafeMutableRawBufferPointer(local)
     raw.initializeMemory(as: UInt8.self, repeating: 0)
@@ -16,7 +16,7 @@ func readInput<T>(_ pointer: UnsafePointer<T>) -> T {
 
 /// As ``readInput(_:)``, of a struct to which others may be chained.
 ///
-/// - Throws: ``BackplaneError`` (unsupported) when one of them must be understood: the oracle knows none.
+/// - Throws: ``BackplaneError`` (unsupported) when one of them must be understood: none is known here.
 func readChained<T>(_ pointer: UnsafePointer<T>, _ call: String) throws(BackplaneError) -> T {
   var next = UnsafeRawPointer(pointer).load(as: bp_head.self).next
   while let link = next {
