@@ -241,7 +241,7 @@ import _TestSupport
         return Value(format, [n, k], bytes: (0..<count).map { (i: Int) -> UInt8 in UInt8(0x20 + (i * 7 + i / 13) % 16) })
       }
       let tail = format.blockElements == 32 ? 96 : 256
-      let sizes: [(Int, Int, Int)] = [(1, 5, 256), (2, 33, tail), (3, 17, 512), (4, 40, tail), (7, 16, 256), (20, 35, 256 + tail)]
+      let sizes: [(Int, Int, Int)] = [(0, 5, 256), (1, 5, 256), (2, 33, tail), (3, 17, 512), (4, 40, tail), (7, 16, 256), (20, 35, 256 + tail)]
       for (i, (m, n, k)) in sizes.enumerated() {
         let x = random.value(floats[i % floats.count], [m, k])
         try judge(device, "matmul", [x, weights(n, k), random.value(.f32, [n])], declared: Declared(activationBlock: 32))

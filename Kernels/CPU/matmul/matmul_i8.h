@@ -132,6 +132,7 @@ static void i8_run_tiles(const bp_matmul *p, const bp_matmul_batch *at, const i8
 
 static void i8_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker, int gated) {
   bp_matmul p = bp_matmul_of(c, gated);
+  if (p.m == 0) return;
   i8_cut t = i8_cut_of(c, &p);
   char *own = (char *)c->scratch + t.a_bytes + t.factor_bytes + t.own_bytes * worker;
   if (phase == 0) {
