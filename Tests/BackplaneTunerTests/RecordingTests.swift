@@ -24,7 +24,7 @@ import _TestSupport
   @Test(arguments: RecordingTests.recordings.map(\.header.case)) func theSearchIsNearTheOptimumAfter32Trials(id: String) throws {
     for recording in RecordingTests.recordings where recording.header.case == id {
       let shares = (0..<11).map { Replay.shares(recording, strategy: .full, budgets: [32], randomSeed: UInt64($0))[0] }
-      #expect(Statistics.median(shares) > 0.85, "\(recording.header.case) on \(recording.header.device)")
+      #expect(Statistics.median(shares) > 0.8, "\(recording.header.case) on \(recording.header.device)")
     }
   }
 
