@@ -12,7 +12,7 @@ public struct ONNXImport: Sendable {
   /// - Parameters:
   ///   - given: Values of graph inputs. They fix the inputs' shapes, and stand for operands that are attributes here (a shape, axes, a
   ///     number of elements). They are not computed with: an input stays an input.
-  ///   - extents: For inputs that are not given: values of the extents that the model has a name for.
+  ///   - extents: For inputs that are not given: values of extents, by the name that the model has for them or by their place, `x[0]`.
   /// - Throws: ``BackplaneError`` (unsupported): which node has no counterpart here, and why.
   public init(_ model: ONNXModel, given: [String: ONNXTensor] = [:], extents: [String: Int] = [:]) throws(BackplaneError) {
     var importer = ONNXImporter(opset: model.opsets[""] ?? 1, functions: model.functions)
@@ -45,13 +45,17 @@ public struct ONNXImport: Sendable {
   private static func declared(_ input: ONNXValueInfo, _ extents: [String: Int]) throws(BackplaneError) -> (ONNXDataType, [Int]) {
     guard case .tensor(let type?, shape: let shape?)? = input.type else { throw .unmapped("an input that is no tensor of a known type and rank", input.name) }
     var numbers: [Int] = []
-    for extent in shape {
+    for (d, extent) in shape.enumerated() {
+      // By its place it has a name even where the model has none, or one for several.
+      let place = "\(input.name)[\(d)]"
       switch extent {
-      case .number(let number): numbers.append(number)
+      case .number(let number) where number >= 0: numbers.append(number)
       case .name(let name):
-        guard let number = extents[name] else { throw .unmapped("input \(input.name): extent \"\(name)\" needs a value") }
+        guard let number = extents[place] ?? extents[name] else { throw .unmapped("input \(input.name): extent \"\(name)\" (\(place)) needs a value") }
         numbers.append(number)
-      case .unknown: throw .unmapped("input \(input.name): an extent without number or name")
+      case .number, .unknown:
+        guard let number = extents[place] else { throw .unmapped("input \(input.name): extent \(place) needs a value") }
+        numbers.append(number)
       }
     }
     guard numbers.count <= Shape.maximumRank, ONNXTensor.isPossible(numbers) else { throw .unmapped("input \(input.name): an impossible shape", "\(numbers)") }
@@ -215,6 +219,7 @@ struct ONNXImporter {
   }
   mutating func transpose(_ x: ONNXValue, _ permutation: [Int]) throws(BackplaneError) -> ONNXValue {
     if permutation == Array(0..<x.rank) { return x }
+    if let folded = ONNXFolding.transposed(x, permutation) { return try constant(folded) }
     return try apply("transpose", x, attributes: [Attribute("permutation", .ints(permutation))])
   }
   mutating func cast(_ x: ONNXValue, _ type: ONNXDataType) throws(BackplaneError) -> ONNXValue {
@@ -227,15 +232,29 @@ struct ONNXImporter {
     return try apply("scale", x, attributes: [Attribute("factor", .float(factor)), Attribute("offset", .float(offset))])
   }
   mutating func slice(_ x: ONNXValue, axis: Int, _ range: Range<Int>, step: Int = 1) throws(BackplaneError) -> ONNXValue {
+    guard axis < x.rank, range.lowerBound >= 0, range.upperBound <= x.shape[axis] else { throw .unmapped("a slice beyond its operand", "\(range) along dimension \(axis) of \(x.shape)") }
     if range == 0..<x.shape[axis], step == 1 { return x }
+    if x.isFolded, range.count <= ONNXFolding.largest, let folded = ONNXFolding.taken(x, axis: axis, Array(stride(from: range.lowerBound, to: range.upperBound, by: step))) { return try constant(folded) }
     return try apply("slice", x, attributes: [
       Attribute("axis", .int(axis)), Attribute("start", .int(range.lowerBound)), Attribute("end", .int(range.upperBound)), Attribute("step", .int(step)),
     ])
   }
   mutating func concat(_ parts: [ONNXValue], axis: Int) throws(BackplaneError) -> ONNXValue {
     if parts.count == 1 { return parts[0] }
+    if let folded = ONNXFolding.joined(parts, axis: axis) { return try constant(folded) }
+    var parts = parts
+    // Devices have a limit to the operands of one operator.
+    while parts.count > ONNXImporter.mostOperands {
+      var joined: [ONNXValue] = []
+      for start in stride(from: 0, to: parts.count, by: ONNXImporter.mostOperands) {
+        joined.append(try concat(Array(parts[start..<min(start + ONNXImporter.mostOperands, parts.count)]), axis: axis))
+      }
+      parts = joined
+    }
     return try applyAll("concat", parts, [Attribute("axis", .int(axis))])[0]
   }
+  private static let mostOperands = 16
+
   mutating func expand(_ x: ONNXValue, _ shape: [Int]) throws(BackplaneError) -> ONNXValue {
     if x.shape == shape { return x }
     try check(shape)
@@ -259,6 +278,7 @@ struct ONNXImporter {
   mutating func take(_ x: ONNXValue, axis: Int, _ indices: [Int]) throws(BackplaneError) -> ONNXValue {
     if indices == Array(0..<x.shape[axis]) { return x }
     try checkSmall(indices.count)
+    if let folded = ONNXFolding.taken(x, axis: axis, indices) { return try constant(folded) }
     guard let format = x.type.format, [.f32, .f16, .bf16].contains(format) else {
       var parts: [ONNXValue] = []
       for i in indices { parts.append(try slice(x, axis: axis, i..<i + 1)) }

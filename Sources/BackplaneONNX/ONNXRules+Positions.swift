@@ -76,6 +76,7 @@ extension ONNXImporter {
 
   /// Where along a new dimension of `count` the index is.
   fileprivate mutating func hits(_ indices: ONNXValue, _ count: Int, axis: Int) throws(BackplaneError) -> ONNXValue {
+    try checkSmall(count)
     let places = try constant((0..<count).map(Double.init), .int32, [count] + [Int](repeating: 1, count: indices.rank - axis))
     return try apply("equal", try reshape(indices, Array(indices.shape[..<axis]) + [1] + indices.shape[axis...]), places)
   }

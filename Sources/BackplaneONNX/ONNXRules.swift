@@ -6,7 +6,7 @@ enum ONNXRules {
 
   static let all: [String: Rule] = {
     var table = elementwise
-    for part in [comparisons, shapes, reductions, matrices, normalizations, quantizations, positions, losses] { table.merge(part) { a, _ in a } }
+    for part in [comparisons, shapes, reductions, windows, recurrent, matrices, normalizations, quantizations, positions, losses] { table.merge(part) { a, _ in a } }
     for (onnx, ours) in sameMeaning { table[onnx] = one { importer, _, x throws(BackplaneError) in try importer.apply(ours, x) } }
     for (onnx, ours) in sameMeaningOfTwo { table[onnx] = one { importer, call, x throws(BackplaneError) in try importer.binary(ours, x, try call.input(1)) } }
     return table

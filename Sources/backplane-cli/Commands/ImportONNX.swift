@@ -5,7 +5,7 @@ import BackplaneONNX
 let importONNXCommand = Command(
   name: "import-onnx", summary: "Say an ONNX model in our operators and write it as a graph file",
   positionals: ["MODEL.onnx", "FILE.graph"],
-  options: [Option("extent", "NAME=N", "value of an extent that the model has a name for, such as batch=1; may be given again")]
+  options: [Option("extent", "NAME=N", "value of an extent, by the model's name for it (batch=1) or its place (x[0]=1); may be given again")]
 ) { arguments in
   var extents: [String: Int] = [:]
   for text in arguments.all("extent") {
