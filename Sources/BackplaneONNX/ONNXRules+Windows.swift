@@ -4,7 +4,8 @@ import BackplaneCore
 extension ONNXRules {
   static let windows: [String: Rule] = [
     "Conv": { importer, call throws(BackplaneError) in
-      let x = try call.input(0), w = try call.input(1)
+      // Sums of products of 16 bits are rounded once, at the end.
+      let type = try call.input(0).type, x = try importer.singles(try call.input(0)), w = try importer.singles(try call.input(1))
       let groups = call.int("group", 1)
       guard x.rank >= 3, w.rank == x.rank, (1...4096).contains(groups), x.shape[1] % groups == 0, x.shape[1] / groups == w.shape[1], w.shape[0] % groups == 0 else { throw .unmapped("Conv: operands that do not fit") }
       let windows = try ONNXWindows(call, Array(x.shape.dropFirst(2)), kernel: Array(w.shape.dropFirst(2)))
@@ -20,8 +21,8 @@ extension ONNXRules {
         }
         y = try importer.concat(parts, axis: 1)
       }
-      guard let bias = call.optional(2) else { return list(y) }
-      return list(try importer.apply("add", y, try importer.reshape(bias, [bias.count] + windows.kernel.map { _ in 1 })))
+      guard let bias = call.optional(2) else { return list(try importer.cast(y, type)) }
+      return list(try importer.cast(try importer.apply("add", y, try importer.reshape(try importer.singles(bias), [bias.count] + windows.kernel.map { _ in 1 })), type))
     },
     "MaxPool": one { importer, call, x throws(BackplaneError) in
       let windows = try importer.pool(call, x)
@@ -32,15 +33,16 @@ extension ONNXRules {
       }
       return best!
     },
-    "AveragePool": one { importer, call, x throws(BackplaneError) in
+    "AveragePool": one { importer, call, given throws(BackplaneError) in
+      let x = try importer.singles(given)
       let windows = try importer.pool(call, x)
       var sum: ONNXValue?
       try importer.forEachWindowPlace(try importer.padded(x, windows, 0), windows) { importer, piece, _ throws(BackplaneError) in
         if let known = sum { sum = try importer.apply("add", known, piece) } else { sum = piece }
       }
       let shares = windows.counts(includingPadding: call.int("count_include_pad", 0) != 0).map { 1 / $0 }
-      if Set(shares).count == 1 { return try importer.scale(sum!, shares[0]) }
-      return try importer.apply("mul", sum!, try importer.constant(shares, x.type, windows.output))
+      if Set(shares).count == 1 { return try importer.cast(try importer.scale(sum!, shares[0]), given.type) }
+      return try importer.cast(try importer.apply("mul", sum!, try importer.constant(shares, x.type, windows.output)), given.type)
     },
   ]
 }
@@ -107,6 +109,11 @@ struct ONNXWindows {
 }
 
 extension ONNXImporter {
+  /// Numbers of 16 bits as f32, others as they are.
+  fileprivate mutating func singles(_ x: ONNXValue) throws(BackplaneError) -> ONNXValue {
+    x.type.format.map { [.f16, .bf16].contains($0) } == true ? try cast(x, .float) : x
+  }
+
   fileprivate func pool(_ call: ONNXCall, _ x: ONNXValue) throws(BackplaneError) -> ONNXWindows {
     guard x.rank >= 3, let kernel = call.ints("kernel_shape") else { throw .unmapped("\(call.node.op): no kernel_shape") }
     return try ONNXWindows(call, Array(x.shape.dropFirst(2)), kernel: kernel)

@@ -25,7 +25,9 @@ struct MemoryBudget {
       var parts = "\(MemoryBudget.text(now.resident)) are in memory already, caches of \(MemoryBudget.text(states)) among them; "
         + "\(MemoryBudget.text(arenas)) for what lies between operators, \(MemoryBudget.text(paging.window)) for the weights of one step"
       if paging.copied > 0 { parts += "; \(MemoryBudget.text(paging.copied)) of weights are copies on a device that cannot use the file's pages, and are not paged" }
-      throw BackplaneError(.outOfHostMemory, "a memory budget of \(MemoryBudget.text(byteCount)) is too small, the smallest that works is \(MemoryBudget.text(smallest)): \(parts)",
+      // What a process has beside the model differs by some percent from run to run.
+      let named = smallest + smallest / 24
+      throw BackplaneError(.outOfHostMemory, "a memory budget of \(MemoryBudget.text(byteCount)) is too small, the smallest that works is \(MemoryBudget.text(named)): \(parts)",
                            hint: "a larger budget, or a smaller context or batch")
     }
     session.keepWeights(within: byteCount - fixed)
