@@ -47,9 +47,13 @@ extension ElementFormat {
   public static let mxfp4 = ElementFormat(name: "mxfp4", kind: .block, blockElements: 32, blockBytes: 17, ggmlType: 39)
   /// Ternary, 2 bit.
   public static let tq2_0 = ElementFormat(name: "tq2_0", kind: .block, blockElements: 256, blockBytes: 66, ggmlType: 35)
+  /// 4 bit, f32 scale and zero point: weights of GPTQ, AWQ and MatMulNBits, exactly.
+  public static let q4Z = ElementFormat(name: "q4_z", kind: .block, blockElements: 32, blockBytes: 22, ggmlType: nil)
+  /// 4 bit codebook of quantiles of the normal distribution (QLoRA), f32 scale.
+  public static let nf4 = ElementFormat(name: "nf4", kind: .block, blockElements: 32, blockBytes: 20, ggmlType: nil)
 
   /// Every format, in the order of the registry.
   public static let all: [ElementFormat] = [
-    .f32, .f16, .bf16, .f64, .i8, .u8, .i16, .i32, .i64, .bool, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2K, .q3K, .q4K, .q5K, .q6K, .iq4Nl, .mxfp4, .tq2_0,
+    .f32, .f16, .bf16, .f64, .i8, .u8, .i16, .i32, .i64, .bool, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2K, .q3K, .q4K, .q5K, .q6K, .iq4Nl, .mxfp4, .tq2_0, .q4Z, .nf4,
   ]
 }

@@ -138,13 +138,13 @@ struct ONNXImporter {
       if !name.isEmpty, values[name] == nil { throw .unmapped("\(node.op): an operand is no tensor", name) }
       inputs.append(name.isEmpty ? nil : values[name])
     }
-    if node.domain != "" { throw .unmapped("no operator for \(node.domain).\(node.op)") }
+    let rules = node.domain == "" ? ONNXRules.all : node.domain == "com.microsoft" ? ONNXRules.microsoft : [:]
     let call = ONNXCall(node: node, inputs: inputs, opset: opset)
     let made: [ONNXValue?]
-    if let folded = try ONNXFolding.result(call) {
+    if node.domain == "", let folded = try ONNXFolding.result(call) {
       made = [folded]
     } else {
-      guard let rule = ONNXRules.all[node.op] else { throw .unmapped("no operator for \(node.op)") }
+      guard let rule = rules[node.op] else { throw .unmapped("no operator for \(node.domain.isEmpty ? "" : node.domain + ".")\(node.op)") }
       do { made = try rule(&self, call) } catch {
         // Our spec's refusal, said without the values that differ from case to case.
         if error.kind == .constraint {

@@ -24,6 +24,7 @@ public struct FormatSize: Sendable {
       ("f32", 1, 4), ("f16", 1, 2), ("bf16", 1, 2), ("f64", 1, 8), ("i8", 1, 1), ("u8", 1, 1), ("i16", 1, 2), ("i32", 1, 4), ("i64", 1, 8),
       ("bool", 1, 1), ("q4_0", 32, 18), ("q4_1", 32, 20), ("q5_0", 32, 22), ("q5_1", 32, 24), ("q8_0", 32, 34), ("q2_K", 256, 84),
       ("q3_K", 256, 110), ("q4_K", 256, 144), ("q5_K", 256, 176), ("q6_K", 256, 210), ("iq4_nl", 32, 18), ("mxfp4", 32, 17), ("tq2_0", 256, 66),
+      ("q4_z", 32, 22), ("nf4", 32, 20),
     ]
     return Dictionary(uniqueKeysWithValues: sizes.map { (identifier($0.0), FormatSize(name: $0.0, blockElements: $0.1, blockBytes: $0.2)) })
   }()

@@ -57,7 +57,7 @@ public struct TensorView: @unchecked Sendable {
       for block in 0..<count / length {
         decoder.decode((from + block * stride).assumingMemoryBound(to: UInt8.self), product, offset)
         let out = out + block * length
-        switch (decoder.hasMinimum, magnitudes) {
+        switch (decoder.hasMinimum || decoder.hasZeroPoint && magnitudes, magnitudes) {
         case (false, false): for i in 0..<length { out[i] = Double(product[i]) }
         case (false, true): for i in 0..<length { out[i] = Double(abs(product[i])) }
         case (true, false): for i in 0..<length { out[i] = Double(product[i] + offset[i]) }

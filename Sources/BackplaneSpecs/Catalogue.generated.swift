@@ -168,6 +168,7 @@ private func spec_cast() -> OperatorSpec {
     semantics: [
       "float to float: round to nearest, ties to even; beyond the range becomes infinity",
       "float to integer: truncate, saturate at the range, NaN gives 0",
+      "integer to integer: saturate at the range; integer to float: as float to float",
       "to bool: 1 where x is not 0",
     ],
     numerics: NumericsSpec(.exact),

@@ -32,18 +32,32 @@ V_FN __m256i v_fifth_bits(uint32_t bits) {
   return _mm256_and_si256(_mm256_cmpeq_epi8(x, each), _mm256_set1_epi8(16));
 }
 
+// Sixteen floats at 16 indices (of four bits each): eight, then eight.
+V_FN void v_look_up(const float *table, __m128i x, vf q[2]) {
+  vf low = v_load(table), high = v_load(table + 8);
+  for (int i = 0; i < 2; i++, x = _mm_srli_si128(x, 8)) {
+    __m256i at = _mm256_cvtepu8_epi32(x);
+    q[i] = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, at), _mm256_permutevar8x32_ps(high, at), _mm256_castsi256_ps(_mm256_slli_epi32(at, 28)));
+  }
+}
+
 // Unscaled elements 32 * unit … of a block; unit is 0 for formats of 32.
 V_FN void v_unit(int code, const uint8_t *b, int unit, vtable table, vf q[4]) {
   const __m256i nibble = _mm256_set1_epi8(15);
   __m256i x;
   switch (code) {
-  case BP_CODE_Q4_0: case BP_CODE_Q4_1: case BP_CODE_IQ4_NL: case BP_CODE_MXFP4: case BP_CODE_Q5_0: case BP_CODE_Q5_1: {
-    const uint8_t *at = b + (code == BP_CODE_Q4_1 || code == BP_CODE_Q5_1 ? 4 : code == BP_CODE_MXFP4 ? 1 : 2);
+  case BP_CODE_Q4_0: case BP_CODE_Q4_1: case BP_CODE_IQ4_NL: case BP_CODE_MXFP4: case BP_CODE_Q4_Z: case BP_CODE_NF4: case BP_CODE_Q5_0: case BP_CODE_Q5_1: {
+    const uint8_t *at = b + bp_code_bytes(code) - 20; // of the fifth bits
     int fifth = code == BP_CODE_Q5_0 || code == BP_CODE_Q5_1;
-    __m128i h = _mm_loadu_si128((const __m128i *)(at + (fifth ? 4 : 0)));
+    __m128i h = _mm_loadu_si128((const __m128i *)(b + bp_code_bytes(code) - 16));
     x = _mm256_and_si256(_mm256_inserti128_si256(_mm256_castsi128_si256(h), _mm_srli_epi16(h, 4), 1), nibble);
+    if (code == BP_CODE_NF4) {
+      v_look_up(bp_nf4_codebook, _mm256_castsi256_si128(x), q);
+      v_look_up(bp_nf4_codebook, _mm256_extracti128_si256(x, 1), q + 2);
+      return;
+    }
     if (!fifth) {
-      if (code != BP_CODE_Q4_1) x = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), x);
+      if (code != BP_CODE_Q4_1 && code != BP_CODE_Q4_Z) x = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), x);
       break;
     }
     uint32_t bits;
@@ -77,10 +91,14 @@ V_FN void v_unit(int code, const uint8_t *b, int unit, vtable table, vf q[4]) {
   q[1] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(lo, 8)));
   q[2] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(hi));
   q[3] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(hi, 8)));
+  if (code == BP_CODE_Q4_Z)
+    for (int i = 0; i < 4; i++) q[i] = v_sub(q[i], v_set((float)bp_z_at(b)));
 }
 
 // Scale of a block of 32, in every lane.
-V_FN vf v_scale(int code, const uint8_t *b) { return code == BP_CODE_MXFP4 ? v_set(bp_half_e8m0(b[0])) : v_half(b); }
+V_FN vf v_scale(int code, const uint8_t *b) {
+  return code == BP_CODE_MXFP4 ? v_set(bp_half_e8m0(b[0])) : bp_code_has_f32_scale(code) ? v_set(bp_f32_at(b)) : v_half(b);
+}
 
 // Scales of a block of 256: q6_K has sixteen; q4_K and q5_K have eight, then eight minima, negated.
 V_FN void v_scales(int code, const uint8_t *b, float scales[16]) {

@@ -14,7 +14,7 @@ V_FN vtable v_table(int code) {
   if (code == BP_CODE_Q5_0) bytes = _mm512_sub_epi32(bytes, _mm512_set1_epi32(16));
   if (code == BP_CODE_IQ4_NL) bytes = _mm512_setr_epi32(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
   if (code == BP_CODE_MXFP4) bytes = _mm512_setr_epi32(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
-  return _mm512_cvtepi32_ps(bytes);
+  return code == BP_CODE_NF4 ? _mm512_loadu_ps(bp_nf4_codebook) : _mm512_cvtepi32_ps(bytes);
 }
 
 V_FN __m512i v_bytes(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
@@ -28,10 +28,14 @@ V_FN vf v_half(const uint8_t *p) {
 V_FN void v_unit(int code, const uint8_t *b, int unit, vtable table, vf q[2]) {
   const __m512 sixteen = _mm512_set1_ps(16);
   switch (code) {
-  case BP_CODE_Q4_0: case BP_CODE_Q4_1: case BP_CODE_IQ4_NL: case BP_CODE_MXFP4: {
-    __m512i x = v_bytes(b + (code == BP_CODE_Q4_1 ? 4 : code == BP_CODE_MXFP4 ? 1 : 2));
+  case BP_CODE_Q4_0: case BP_CODE_Q4_1: case BP_CODE_IQ4_NL: case BP_CODE_MXFP4: case BP_CODE_Q4_Z: case BP_CODE_NF4: {
+    __m512i x = v_bytes(b + bp_code_bytes(code) - 16);
     q[0] = _mm512_permutexvar_ps(x, table);
     q[1] = _mm512_permutexvar_ps(_mm512_srli_epi32(x, 4), table);
+    if (code == BP_CODE_Q4_Z) {
+      vf zero = v_set((float)bp_z_at(b));
+      q[0] = v_sub(q[0], zero), q[1] = v_sub(q[1], zero);
+    }
     return;
   }
   case BP_CODE_Q5_0: case BP_CODE_Q5_1: {
@@ -76,7 +80,7 @@ V_FN void v_unit(int code, const uint8_t *b, int unit, vtable table, vf q[2]) {
 
 // Scale of a block of 32, in every lane.
 V_FN vf v_scale(int code, const uint8_t *b) {
-  return code == BP_CODE_MXFP4 ? _mm512_set1_ps(bp_half_e8m0(b[0])) : v_half(b);
+  return code == BP_CODE_MXFP4 ? v_set(bp_half_e8m0(b[0])) : bp_code_has_f32_scale(code) ? v_set(bp_f32_at(b)) : v_half(b);
 }
 
 // Scales of a block of 256: q6_K has sixteen; q4_K and q5_K have eight, then eight minima, negated.

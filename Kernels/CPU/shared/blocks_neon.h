@@ -32,16 +32,22 @@ V_FN void v_unit(int code, const uint8_t *b, int unit, vtable table, vf q[4]) {
   uint8x16_t x[2];
   int8x16_t s[2];
   switch (code) {
-  case BP_CODE_Q4_0: case BP_CODE_Q4_1: case BP_CODE_IQ4_NL: case BP_CODE_MXFP4: case BP_CODE_Q5_0: case BP_CODE_Q5_1: {
-    const uint8_t *at = b + (code == BP_CODE_Q4_1 || code == BP_CODE_Q5_1 ? 4 : code == BP_CODE_MXFP4 ? 1 : 2);
+  case BP_CODE_Q4_0: case BP_CODE_Q4_1: case BP_CODE_IQ4_NL: case BP_CODE_MXFP4: case BP_CODE_Q4_Z: case BP_CODE_NF4: case BP_CODE_Q5_0: case BP_CODE_Q5_1: {
+    const uint8_t *at = b + bp_code_bytes(code) - 20; // of the fifth bits
     int fifth = code == BP_CODE_Q5_0 || code == BP_CODE_Q5_1;
-    uint8x16_t h = vld1q_u8(at + (fifth ? 4 : 0));
+    uint8x16_t h = vld1q_u8(b + bp_code_bytes(code) - 16);
     x[0] = vandq_u8(h, nibble), x[1] = vshrq_n_u8(h, 4);
+    if (code == BP_CODE_NF4) {
+      float to[32];
+      for (int i = 0; i < 32; i++) to[i] = bp_nf4_codebook[x[i / 16][i % 16]];
+      for (int i = 0; i < 4; i++) q[i] = v_load(to + LANES * i);
+      return;
+    }
     for (int i = 0; i < 2; i++) {
       if (fifth) x[i] = vorrq_u8(x[i], v_fifth_bits(at + 2 * i));
       s[i] = vreinterpretq_s8_u8(x[i]);
       if (code == BP_CODE_Q5_0) s[i] = vsubq_s8(s[i], vdupq_n_s8(16));
-      if (!fifth && code != BP_CODE_Q4_1) s[i] = vqtbl1q_s8(table, x[i]);
+      if (!fifth && code != BP_CODE_Q4_1 && code != BP_CODE_Q4_Z) s[i] = vqtbl1q_s8(table, x[i]);
     }
     break;
   }
@@ -67,10 +73,14 @@ V_FN void v_unit(int code, const uint8_t *b, int unit, vtable table, vf q[4]) {
   }
   }
   v_widen(s[0], q), v_widen(s[1], q + 2);
+  if (code == BP_CODE_Q4_Z)
+    for (int i = 0; i < 4; i++) q[i] = v_sub(q[i], v_set((float)bp_z_at(b)));
 }
 
 // Scale of a block of 32, in every lane.
-V_FN vf v_scale(int code, const uint8_t *b) { return code == BP_CODE_MXFP4 ? v_set(bp_half_e8m0(b[0])) : v_half(b); }
+V_FN vf v_scale(int code, const uint8_t *b) {
+  return code == BP_CODE_MXFP4 ? v_set(bp_half_e8m0(b[0])) : bp_code_has_f32_scale(code) ? v_set(bp_f32_at(b)) : v_half(b);
+}
 
 // Scales of a block of 256: q6_K has sixteen; q4_K and q5_K have eight, then eight minima, negated.
 V_FN void v_scales(int code, const uint8_t *b, float scales[16]) {

@@ -1,9 +1,13 @@
 // One function a format. Products of a half-precision scale and small integers are exact in float, so that at most the
-// subtraction of a minimum rounds: every order of evaluation gives the same bits.
+// subtraction of a minimum rounds: every order of evaluation gives the same bits. With an f32 scale the product rounds, and nothing else.
 #include "decode.h"
 
 const int8_t bp_iq4_nl_codebook[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 const int8_t bp_mxfp4_codebook[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+const float bp_nf4_codebook[16] = {
+  -1, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0,
+  0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1};
 
 static void decode_f32(const uint8_t *src, float *dst, int64_t n) { memcpy(dst, src, (size_t)n * 4); }
 static void decode_f16(const uint8_t *src, float *dst, int64_t n) { bp_load_run(dst, (const char *)src, 2, (uint64_t)n, BP_FORMAT_F16); }
@@ -70,6 +74,25 @@ static void decode_mxfp4(const uint8_t *b, float *dst, int64_t n) {
     for (int j = 0; j < 16; j++) {
       dst[j] = (float)bp_mxfp4_codebook[b[1 + j] & 15] * d;
       dst[j + 16] = (float)bp_mxfp4_codebook[b[1 + j] >> 4] * d;
+    }
+  }
+}
+static void decode_q4_z(const uint8_t *b, float *dst, int64_t n) {
+  for (; n > 0; n -= 32, b += 22, dst += 32) {
+    float d = bp_f32_at(b);
+    int z = bp_z_at(b);
+    for (int j = 0; j < 16; j++) {
+      dst[j] = (float)((b[6 + j] & 15) - z) * d;
+      dst[j + 16] = (float)((b[6 + j] >> 4) - z) * d;
+    }
+  }
+}
+static void decode_nf4(const uint8_t *b, float *dst, int64_t n) {
+  for (; n > 0; n -= 32, b += 20, dst += 32) {
+    float d = bp_f32_at(b);
+    for (int j = 0; j < 16; j++) {
+      dst[j] = bp_nf4_codebook[b[4 + j] & 15] * d;
+      dst[j + 16] = bp_nf4_codebook[b[4 + j] >> 4] * d;
     }
   }
 }
@@ -153,6 +176,8 @@ bp_decode_fn bp_cpu_decoder(bp_id format) {
   case BP_FORMAT_Q4_K: return decode_q4_K;
   case BP_FORMAT_Q5_K: return decode_q5_K;
   case BP_FORMAT_Q6_K: return decode_q6_K;
+  case BP_FORMAT_Q4_Z: return decode_q4_z;
+  case BP_FORMAT_NF4: return decode_nf4;
   case BP_FORMAT_TQ2_0: return decode_tq2_0;
   default: return 0;
   }

@@ -8,11 +8,11 @@
 // Small numbers for the formats, in the order of the vector kernels' tables.
 enum bp_code {
   BP_CODE_F32, BP_CODE_F16, BP_CODE_BF16, BP_CODE_Q4_0, BP_CODE_Q4_1, BP_CODE_Q5_0, BP_CODE_Q5_1, BP_CODE_Q8_0, BP_CODE_IQ4_NL,
-  BP_CODE_MXFP4, BP_CODE_Q4_K, BP_CODE_Q5_K, BP_CODE_Q6_K, BP_CODE_REST // formats without an unpacker of their own
+  BP_CODE_MXFP4, BP_CODE_Q4_Z, BP_CODE_NF4, BP_CODE_Q4_K, BP_CODE_Q5_K, BP_CODE_Q6_K, BP_CODE_REST // formats without an unpacker of their own
 };
 static inline enum bp_code bp_code_of(bp_id format) {
   static const bp_id ids[] = {BP_FORMAT_F32, BP_FORMAT_F16, BP_FORMAT_BF16, BP_FORMAT_Q4_0, BP_FORMAT_Q4_1, BP_FORMAT_Q5_0, BP_FORMAT_Q5_1,
-                              BP_FORMAT_Q8_0, BP_FORMAT_IQ4_NL, BP_FORMAT_MXFP4, BP_FORMAT_Q4_K, BP_FORMAT_Q5_K, BP_FORMAT_Q6_K};
+                              BP_FORMAT_Q8_0, BP_FORMAT_IQ4_NL, BP_FORMAT_MXFP4, BP_FORMAT_Q4_Z, BP_FORMAT_NF4, BP_FORMAT_Q4_K, BP_FORMAT_Q5_K, BP_FORMAT_Q6_K};
   for (int i = 0; i < BP_CODE_REST; i++)
     if (ids[i] == format) return (enum bp_code)i;
   return BP_CODE_REST;
@@ -20,7 +20,7 @@ static inline enum bp_code bp_code_of(bp_id format) {
 
 static inline int bp_code_block(int code) { return code < BP_CODE_Q4_0 ? 1 : code < BP_CODE_Q4_K ? 32 : 256; }
 static inline int bp_code_bytes(int code) {
-  static const uint8_t bytes[] = {4, 2, 2, 18, 20, 22, 24, 34, 18, 17, 144, 176, 210};
+  static const uint8_t bytes[] = {4, 2, 2, 18, 20, 22, 24, 34, 18, 17, 22, 20, 144, 176, 210};
   return bytes[code];
 }
 static inline int bp_code_has_minimum(int code) {
@@ -42,6 +42,15 @@ static inline float bp_f16_at(const uint8_t *p) {
   return bp_from_f16(h);
 }
 
+static inline float bp_f32_at(const uint8_t *p) {
+  float x;
+  memcpy(&x, p, 4);
+  return x;
+}
+// The zero point of a q4_z block.
+static inline int bp_z_at(const uint8_t *b) { return b[4] | b[5] << 8; }
+static inline int bp_code_has_f32_scale(int code) { return code == BP_CODE_Q4_Z || code == BP_CODE_NF4; }
+
 // Half of an E8M0 scale, 2^(e - 128): the codebook of mxfp4 is doubled, so that its entries are integers.
 static inline float bp_half_e8m0(uint8_t e) { return bp_float(e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23); }
 
@@ -56,6 +65,7 @@ static inline int bp_q3_scale(const uint8_t *s, int i) { return (s[i & 7] >> 4 *
 
 extern const int8_t bp_iq4_nl_codebook[16];
 extern const int8_t bp_mxfp4_codebook[16]; // doubled
+extern const float bp_nf4_codebook[16];
 
 // The same rows with vector instructions, bit for bit.
 void bp_decode_avx2(bp_id format, const void *src, float *dst, int64_t n);

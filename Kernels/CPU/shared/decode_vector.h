@@ -29,7 +29,7 @@ void V_NAME(bp_decode)(bp_id format, const void *src, float *dst, int64_t n) {
   CASE(BP_CODE_F32) CASE(BP_CODE_F16) CASE(BP_CODE_BF16)
 #undef CASE
 #define CASE(code) case code: decode_blocks(code, src, dst, n); return;
-  CASE(BP_CODE_Q4_0) CASE(BP_CODE_Q4_1) CASE(BP_CODE_Q5_0) CASE(BP_CODE_Q5_1) CASE(BP_CODE_Q8_0) CASE(BP_CODE_IQ4_NL) CASE(BP_CODE_MXFP4)
+  CASE(BP_CODE_Q4_0) CASE(BP_CODE_Q4_1) CASE(BP_CODE_Q5_0) CASE(BP_CODE_Q5_1) CASE(BP_CODE_Q8_0) CASE(BP_CODE_IQ4_NL) CASE(BP_CODE_MXFP4) CASE(BP_CODE_Q4_Z) CASE(BP_CODE_NF4)
   CASE(BP_CODE_Q4_K) CASE(BP_CODE_Q5_K) CASE(BP_CODE_Q6_K)
 #undef CASE
   case BP_CODE_REST: decode_rest(format, src, dst, n); return;

@@ -112,6 +112,8 @@
 #define BP_FORMAT_IQ4_NL 0x87762a3972bf34d0ull
 #define BP_FORMAT_MXFP4 0x9670cad3b1e4bd96ull
 #define BP_FORMAT_TQ2_0 0xea53e4aec6bb0efbull
+#define BP_FORMAT_Q4_Z 0xea5e040673140eedull
+#define BP_FORMAT_NF4 0x21438419257b3513ull
 
 /* Layouts: bp_tensor.layout. */
 #define BP_LAYOUT_STRIDED 0xd790e6b22a1f52f4ull

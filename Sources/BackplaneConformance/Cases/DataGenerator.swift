@@ -249,7 +249,7 @@ struct ShapeLimits {
 
 /// Blocks with random quants and scales that make sense.
 enum BlockData {
-  /// Where a block's f16 scales are; mxfp4 has a byte with an exponent.
+  /// Where a block's f16 scales are; mxfp4 has a byte with an exponent, q4_z and nf4 an f32 at their beginning.
   private static func scales(_ format: ElementFormat) -> [Int] {
     switch format {
     case .q4_1, .q5_1, .q4K, .q5K: [0, 2]
@@ -257,7 +257,7 @@ enum BlockData {
     case .q3K: [108]
     case .q6K: [208]
     case .tq2_0: [64]
-    case .mxfp4: []
+    case .mxfp4, .q4Z, .nf4: []
     default: [0]
     }
   }
@@ -277,6 +277,16 @@ enum BlockData {
         let bits = Float16(scale).bitPattern
         bytes[block * size + at] = UInt8(truncatingIfNeeded: bits)
         bytes[block * size + at + 1] = UInt8(truncatingIfNeeded: bits >> 8)
+      }
+      if format == .q4Z || format == .nf4 {
+        let sign = Float(random.sign())
+        let scale: Float = isExact ? 1 : kind == "denormal" ? sign * 0x1p-149 * Float(random.in_(1...1 << 22)) : kind == "nan" && block == 0 ? .nan
+          : kind == "overflow" || kind == "huge" ? sign * 0x1p40 * Float(random.uniform(0.5, 1)) : sign * 0.02 * Float(random.uniform(0.5, 2))
+        for i in 0..<4 { bytes[block * size + i] = UInt8(truncatingIfNeeded: scale.bitPattern >> UInt32(8 * i)) }
+        // Of its codebook only -1, 0 and 1 are whole.
+        if format == .nf4, isExact { for i in 4..<size { bytes[block * size + i] = [0x00, 0x7f, 0xf7, 0xff, 0x0f, 0x70][random.below(6)] } }
+        // Zero points as they are found; now and then any.
+        if format == .q4Z, isExact || block % 8 != 7 { (bytes[block * size + 4], bytes[block * size + 5]) = (UInt8(random.below(17)), 0) }
       }
       if format == .mxfp4 { bytes[block * size] = isExact ? 128 : kind == "denormal" ? UInt8(max(0, random.below(5) - 2)) : kind == "nan" && block == 0 ? 255 : UInt8(118 + random.below(8)) }
     }

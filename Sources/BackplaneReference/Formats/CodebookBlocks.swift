@@ -1,6 +1,6 @@
 import BackplaneCore
 
-// Blocks of 32 nibbles that index a table: iq4_nl mxfp4. Nibbles as in q4_0.
+// Blocks of 32 nibbles that index a table: iq4_nl mxfp4 nf4. Nibbles as in q4_0.
 
 enum IQ4NL {
   private static let codebook: [Float] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
@@ -26,6 +26,23 @@ enum MXFP4 {
       for j in 0..<16 {
         product[j] = table[Int(block[1 + j] & 15)] * d
         product[j + 16] = table[Int(block[1 + j] >> 4)] * d
+      }
+    }
+  }
+}
+
+enum NF4 {
+  /// Dettmers et al., QLoRA (2023), appendix E: means of neighbouring quantiles of the normal distribution, one more of them on its positive side.
+  private static let codebook: [Float] = [
+    -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0,
+    0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
+  ]
+  static func decode(_ block: UnsafePointer<UInt8>, _ product: UnsafeMutablePointer<Float>, _ offset: UnsafeMutablePointer<Float>) {
+    let d = single(block)
+    codebook.withUnsafeBufferPointer { table in
+      for j in 0..<16 {
+        product[j] = table[Int(block[4 + j] & 15)] * d
+        product[j + 16] = table[Int(block[4 + j] >> 4)] * d
       }
     }
   }

@@ -1,6 +1,6 @@
 import BackplaneCore
 
-// Blocks of 32 with one scale: q4_0 q4_1 q5_0 q5_1 q8_0. Nibbles: the low ones are elements 0 … 15, the high ones 16 … 31.
+// Blocks of 32 with one scale: q4_0 q4_1 q5_0 q5_1 q8_0 q4_z. Nibbles: the low ones are elements 0 … 15, the high ones 16 … 31.
 
 enum Q4_0 {
   static func decode(_ block: UnsafePointer<UInt8>, _ product: UnsafeMutablePointer<Float>, _ offset: UnsafeMutablePointer<Float>) {
@@ -54,4 +54,16 @@ enum Q8_0 {
 @inline(__always) private func fiveBits(low: UnsafePointer<UInt8>, high: UnsafePointer<UInt8>, _ j: Int) -> Int {
   let nibble = j < 16 ? low[j] & 15 : low[j - 16] >> 4
   return Int(nibble) | Int((high[j / 8] >> UInt8(j % 8)) & 1) << 4
+}
+
+enum Q4Z {
+  static func decode(_ block: UnsafePointer<UInt8>, _ product: UnsafeMutablePointer<Float>, _ offset: UnsafeMutablePointer<Float>) {
+    let d = single(block), z = Int(block[4]) | Int(block[5]) << 8
+    for j in 0..<16 {
+      let byte = block[6 + j]
+      product[j] = Float(Int(byte & 15) - z) * d
+      product[j + 16] = Float(Int(byte >> 4) - z) * d
+    }
+    for j in 0..<32 { offset[j] = 2 * Float(z) * d }
+  }
 }
