@@ -10,6 +10,12 @@ import PackageDescription
 
 let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 
+/// Leaves only the symbols that `script` names visible, and a library mapped once it is loaded. In a program with a sanitizer, which takes the linker
+/// options of all that it is made of, the sanitizer's own functions must stay visible: `.ci/sanitize` and `.ci/fuzz` set BACKPLANE_SANITIZE.
+func exports(_ script: String) -> LinkerSetting {
+  let scripts = ["-Xlinker", "--version-script=\(Context.packageDirectory)/\(script)"]
+  return .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete"] + (Context.environment["BACKPLANE_SANITIZE"] == nil ? scripts : []))
+}
 func host(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, path: "Sources/\(name)", swiftSettings: strict)
 }
@@ -21,10 +27,8 @@ func kernels(_ name: String, path: String) -> Target {
           cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-missing-field-initializers"])])
 }
 func plugin(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
-  // nodelete: a Swift library must stay mapped once loaded. The version script leaves one symbol exported.
   .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict + [.unsafeFlags(["-O"])],
-          linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete",
-                                         "-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map"])])
+          linkerSettings: [exports("Plugins/exports.map")])
 }
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies + ["_TestSupport"], path: "Tests/\(name)", swiftSettings: strict)
@@ -59,8 +63,7 @@ let package = Package(
     // One symbol for each function of backplane.h is exported, and nothing else.
     .target(name: "BackplaneC", dependencies: ["BackplaneCHeader", "Backplane", "BackplaneModels", "BackplaneABI"], path: "Sources/BackplaneC",
             exclude: ["Header", "exports.map"], swiftSettings: strict,
-            linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete",
-                                           "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/BackplaneC/exports.map"])]),
+            linkerSettings: [exports("Sources/BackplaneC/exports.map")]),
     host("BackplaneGenerator", ["BackplaneCore"]),
     fast("BackplaneReference", path: "Sources/BackplaneReference", ["BackplaneHostPlugin", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),
     host("BackplaneONNX", ["BackplaneSpecs", "BackplaneCore"]),
@@ -114,7 +117,7 @@ let package = Package(
     tests("MutantTests", ["BackplaneConformance", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Mutant with cc
     tests("EvilTests", ["BackplaneConformance", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // builds Plugins/Evil with cc
     tests("NPUStubTests", ["BackplaneModels", "BackplaneConformance", "BackplaneReference", "BackplaneRuntime", "BackplaneRegistry", "BackplaneCore", "BackplaneABI"]),  // opens the plugins with dlopen
-    tests("BackplaneTunerTests", ["BackplaneTuner", "BackplaneConformance", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // opens the CPU plugin with dlopen
+    tests("BackplaneTunerTests", ["BackplaneTuner", "BackplaneConformance", "BackplaneRuntime", "BackplaneRegistry", "BackplaneSpecs", "BackplaneCore", "BackplaneABI"]),  // opens the CPU plugin with dlopen
     tests("VulkanTests", ["BackplaneConformance", "BackplaneRuntime", "BackplaneRegistry", "BackplaneCore"]),  // opens the plugin with dlopen, or by the tool
   ],
   cLanguageStandard: .gnu2x

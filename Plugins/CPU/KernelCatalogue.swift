@@ -17,6 +17,7 @@ struct Kernel: @unchecked Sendable {
     for (name, text) in [("operand_round", pointer.pointee.operand_round), ("p_round", pointer.pointee.p_round)] {
       if let text { attributes.append(memory.attribute(name, String(cString: text))) }
     }
+    if pointer.pointee.ftz != 0 { attributes.append(memory.attribute("ftz", 1)) }
     declares = memory.list(attributes)
   }
 

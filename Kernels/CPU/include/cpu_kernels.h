@@ -90,7 +90,8 @@ typedef struct bp_cpu_kernel {
   /* What may be tuned, and a condition on it in the parameters' names ("rows * columns <= 64"); none: 0 and NULL. Beside these every
    * kernel has `threads` and `chunk`, which the step loop knows: most workers of a phase, and the grain in percent of what plan() says. */
   const bp_cpu_parameter *parameters;
-  uint32_t n_parameters, reserved0;
+  uint32_t n_parameters;
+  uint32_t ftz; /* declared: 1 when subnormal factors and sums are taken as 0 */
   const char *constraint;
 } bp_cpu_kernel;
 

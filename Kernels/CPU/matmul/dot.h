@@ -92,7 +92,7 @@ static void dot_columns(int code, int64_t rows, const uint8_t *const w[2], const
   switch (code) {
 #define CASE(x) case x: dot_code(x, (int)rows, w, a, a_row, k, sums); return;
   CASE(BP_CODE_F32) CASE(BP_CODE_F16) CASE(BP_CODE_BF16) CASE(BP_CODE_Q4_0) CASE(BP_CODE_Q4_1) CASE(BP_CODE_Q5_0) CASE(BP_CODE_Q5_1)
-  CASE(BP_CODE_Q8_0) CASE(BP_CODE_IQ4_NL) CASE(BP_CODE_MXFP4) CASE(BP_CODE_Q4_K) CASE(BP_CODE_Q5_K) CASE(BP_CODE_Q6_K)
+  CASE(BP_CODE_Q8_0) CASE(BP_CODE_IQ4_NL) CASE(BP_CODE_MXFP4) CASE(BP_CODE_Q4_Z) CASE(BP_CODE_NF4) CASE(BP_CODE_Q4_K) CASE(BP_CODE_Q5_K) CASE(BP_CODE_Q6_K)
 #undef CASE
   }
 }

@@ -8,8 +8,8 @@
 #define I8_FN static inline __attribute__((always_inline))
 #include "i8_scales.h"
 
-// Registers of a group; rows of a strip; bytes of a row that lie together; columns whose dots go on together; most rows of dots.
-enum { I8_REGISTERS = 4, I8_STRIP = 4, I8_WORD = 4, I8_TOGETHER = 1, I8_DOT_MOST = 4 };
+// Registers of a group; rows of a strip; bytes of a row that lie together; columns whose dots go on together; most rows of dots; of quads.
+enum { I8_REGISTERS = 4, I8_STRIP = 4, I8_WORD = 4, I8_TOGETHER = 1, I8_DOT_MOST = 4, I8_QUAD_MOST = 0 };
 typedef __m256i vi;
 
 I8_FN vi i8_load(const void *p) { return _mm256_loadu_si256(p); }
@@ -76,7 +76,7 @@ I8_FN void i8_codes(int code, const uint8_t *b, int part, vi q[I8_REGISTERS]) {
   const __m256i nibble = _mm256_set1_epi8(15);
   const int bytes = i8_block_bytes(code);
   switch (code) {
-  case I8_Q4_0: case I8_Q4_1: case I8_IQ4_NL: case I8_MXFP4: case I8_Q5_0: case I8_Q5_1:
+  case I8_Q4_0: case I8_Q4_1: case I8_IQ4_NL: case I8_MXFP4: case I8_Q4_Z: case I8_Q5_0: case I8_Q5_1:
     for (int i = 0; i < 2; i++) { // blocks 2 i and 2 i + 1
       const uint8_t *two = b + 2 * i * bytes;
       __m256i x = i8_two(two + bytes - 16, bytes);

@@ -5,8 +5,8 @@
 #define I8_FN static inline __attribute__((always_inline))
 #include "i8_scales.h"
 
-// Registers of a group; rows of a strip; bytes of a row that lie together; columns whose dots go on together; most rows of dots.
-enum { I8_REGISTERS = 2, I8_STRIP = 6, I8_WORD = 4, I8_TOGETHER = 4, I8_DOT_MOST = 8 };
+// Registers of a group; rows of a strip; bytes of a row that lie together; columns whose dots go on together; most rows of dots; of quads.
+enum { I8_REGISTERS = 2, I8_STRIP = 6, I8_WORD = 4, I8_TOGETHER = 4, I8_DOT_MOST = 2, I8_QUAD_MOST = 16 };
 typedef __m512i vi;
 
 I8_FN vi i8_load(const void *p) { return _mm512_loadu_si512(p); }
@@ -15,7 +15,7 @@ I8_FN void i8_transpose(const vi *rows, char *to, int64_t to_row) { v_transpose(
 I8_FN vi i8_set(int32_t x) { return _mm512_set1_epi32(x); }
 I8_FN vf i8_float(vi x) { return _mm512_cvtepi32_ps(x); }
 I8_FN int i8_is_paired(int code) { return code == I8_Q4_K || code == I8_Q5_K; }
-I8_FN int i8_dot_most(int code) { return i8_is_split(code) ? I8_DOT_MOST : 4; } // beyond, a panel is faster
+I8_FN int i8_dot_most(int code) { (void)code; return I8_DOT_MOST; }
 I8_FN int i8_zero_of(int code) { return i8_offset(code); }
 // Sums of four products each: begun with a correction, continued by registers of weights and activations, ended.
 I8_FN int i8_most_steps(int code) { (void)code; return 8; }
@@ -70,6 +70,12 @@ I8_FN i8_factors i8_factors_of(int code, const uint8_t *b) {
     f.scale = i8_quarters(_mm_loadu_ps(scales));
     return f;
   }
+  case I8_Q4_Z: {
+    __m512i zero = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(i8_words(code, b, 4, 4, 1)));
+    f.scale = i8_quarters(_mm512_castps512_ps128(_mm512_castsi512_ps(i8_words(code, b, 0, 2, 0))));
+    f.least = v_mul(_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_setzero_si512(), zero)), f.scale);
+    return f;
+  }
   default:
     f.scale = _mm512_cvtph_ps(_mm512_castsi512_si256(i8_words(code, b, 0, 4, 1)));
     if (i8_has_minimum(code)) f.least = _mm512_cvtph_ps(_mm512_castsi512_si256(i8_words(code, b, 2, 4, 1)));
@@ -112,7 +118,7 @@ I8_FN void i8_codes(int code, const uint8_t *b, int part, vi q[I8_REGISTERS]) {
   const __m512i nibble = _mm512_set1_epi8(15);
   const int bytes = i8_block_bytes(code);
   switch (code) {
-  case I8_Q4_0: case I8_Q4_1: case I8_IQ4_NL: case I8_MXFP4: case I8_Q5_0: case I8_Q5_1: {
+  case I8_Q4_0: case I8_Q4_1: case I8_IQ4_NL: case I8_MXFP4: case I8_Q4_Z: case I8_Q5_0: case I8_Q5_1: {
     __m512i x = code == I8_MXFP4 ? i8_four(b + bytes - 16, bytes) : i8_words(code, b, bytes - 16, 8, 0);
     q[0] = _mm512_and_si512(x, nibble);
     q[1] = _mm512_and_si512(_mm512_srli_epi16(x, 4), nibble);

@@ -7,8 +7,8 @@
 #define I8_FN static inline __attribute__((always_inline))
 #include "i8_format.h"
 
-// Registers of a group; rows of a strip; bytes of a row that lie together; columns whose dots go on together; most rows of dots.
-enum { I8_REGISTERS = 4, I8_STRIP = 4, I8_WORD = I8_MM ? 8 : 4, I8_TOGETHER = 1, I8_DOT_MOST = 4 };
+// Registers of a group; rows of a strip; bytes of a row that lie together; columns whose dots go on together; most rows of dots; of quads.
+enum { I8_REGISTERS = 4, I8_STRIP = 4, I8_WORD = I8_MM ? 8 : 4, I8_TOGETHER = 1, I8_DOT_MOST = 4, I8_QUAD_MOST = 0 };
 
 I8_FN vi i8_load(const void *p) { vi x; memcpy(&x, p, 32); return x; }
 I8_FN vi i8_set(int32_t x) { return (vi){x, x, x, x, x, x, x, x}; }
@@ -70,6 +70,9 @@ I8_FN void i8_scales(int code, const uint8_t *b, float scales[32]) {
     if (large) i8_overflow(b, scales);
     return;
   }
+  case I8_Q4_Z:
+    for (int i = 0; i < 4; i++, b += 22) scales[i] = bp_f32_at(b), scales[16 + i] = (float)-bp_z_at(b) * scales[i];
+    return;
   case I8_Q2_K:
     for (int i = 0; i < 16; i++) scales[i] = bp_f16_at(b + 80) * (float)(b[i] & 15), scales[16 + i] = -bp_f16_at(b + 82) * (float)(b[i] >> 4);
     return;
@@ -113,7 +116,7 @@ I8_FN vi i8_bits(const uint8_t *p, int shift, uint8_t mask) {
 I8_FN void i8_codes(int code, const uint8_t *b, int part, vi q[I8_REGISTERS]) {
   const int bytes = i8_block_bytes(code);
   switch (code) {
-  case I8_Q4_0: case I8_Q4_1: case I8_IQ4_NL: case I8_MXFP4: case I8_Q5_0: case I8_Q5_1: {
+  case I8_Q4_0: case I8_Q4_1: case I8_IQ4_NL: case I8_MXFP4: case I8_Q4_Z: case I8_Q5_0: case I8_Q5_1: {
     uint8x16_t half[2][4]; // of the four blocks
     for (int i = 0; i < 4; i++) {
       const uint8_t *block = b + i * bytes;

@@ -9,6 +9,7 @@ enum {
   I8_WIDTH = 4 * LANES,                    // bytes of a register
   I8_PANEL = 2 * LANES,                    // columns of a panel
 };
+#include "i8_quads.h"
 
 // One step of `columns` columns, for `rows` rows whose groups lie row_bytes apart.
 I8_FN void i8_dot_step(int code, int columns, int rows, const uint8_t *const *b, const char *a, int64_t row_bytes, vf acc[][I8_DOT_MOST]) {
@@ -71,9 +72,9 @@ I8_FN void i8_dots(int code, int columns, int rows, const uint8_t *const w[4], c
   for (int c = 0; c < columns; c++)
     for (int m = 0; m < rows; m++) sums[c][m] = acc[c][m];
 }
-// Elements along k whose rounded rows stay in the first cache while columns go by.
-static inline int64_t i8_dot_span(int code, int64_t rows) {
-  int64_t span = I8_DOT_CACHE / (rows * i8_dot_bytes(code)) * I8_GROUP / 256 * 256;
+// Elements along k whose rounded rows, group_bytes a group together, stay in the first cache while columns go by.
+static inline int64_t i8_span(int64_t group_bytes) {
+  int64_t span = I8_DOT_CACHE / group_bytes * I8_GROUP / 256 * 256;
   return span < 256 ? 256 : span;
 }
 
@@ -165,7 +166,7 @@ I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel
     for (int h = 0; h < 2; h++) v_store(to + m * I8_PANEL + LANES * h, acc[m][h]);
 }
 
-#define I8_EACH(CASE) CASE(I8_Q4_0) CASE(I8_Q4_1) CASE(I8_Q5_0) CASE(I8_Q5_1) CASE(I8_Q8_0) CASE(I8_IQ4_NL) CASE(I8_MXFP4) \
+#define I8_EACH(CASE) CASE(I8_Q4_0) CASE(I8_Q4_1) CASE(I8_Q5_0) CASE(I8_Q5_1) CASE(I8_Q8_0) CASE(I8_IQ4_NL) CASE(I8_MXFP4) CASE(I8_Q4_Z) \
   CASE(I8_Q2_K) CASE(I8_Q3_K) CASE(I8_Q4_K) CASE(I8_Q5_K) CASE(I8_Q6_K) CASE(I8_TQ2_0)
 
 // One function a format, so that each is compiled by itself.
@@ -175,10 +176,11 @@ I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel
     case 1: i8_dots(code, 4, 1, w, a, row_bytes, k, sums); return;                                                                     \
     case 2: i8_dots(code, 4, 2, w, a, row_bytes, k, sums); return;                                                                     \
     case 3: if (i8_dot_most(code) > 2) i8_dots(code, 2, 3, w, a, row_bytes, k, sums); return;                                          \
-    case 4: if (i8_dot_most(code) > 2) i8_dots(code, 2, 4, w, a, row_bytes, k, sums); return;                                          \
-    case 5: case 6: if (i8_dot_most(code) > 4) i8_dots(code, 2, 6, w, a, row_bytes, k, sums); return;                                  \
-    default: if (i8_dot_most(code) > 4) i8_dots(code, 2, 8, w, a, row_bytes, k, sums);                                                 \
+    default: if (i8_dot_most(code) > 2) i8_dots(code, 2, 4, w, a, row_bytes, k, sums);                                                 \
     }                                                                                                                                  \
+  }                                                                                                                                    \
+  static void quads_##code(int64_t rows, const uint8_t *const w[8], const char *a, int64_t row_bytes, int64_t k, vf (*sums)[2]) {      \
+    i8_quads(code, rows, w, a, row_bytes, k, sums);                                                                                    \
   }                                                                                                                                    \
   static void pack_##code(const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, int64_t half, char *to) {                  \
     i8_pack(code, b, column_bytes, count, k, half, to);                                                                                \
@@ -193,11 +195,12 @@ I8_EACH(I8_FUNCTIONS)
 
 typedef struct i8_functions {
   void (*dots)(int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, vf sums[][I8_DOT_MOST]);
+  void (*quads)(int64_t rows, const uint8_t *const w[8], const char *a, int64_t row_bytes, int64_t k, vf (*sums)[2]);
   void (*pack)(const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, int64_t half, char *to);
   void (*tile)(int64_t rows, const char *strip, const char *panel, int64_t k, float *to);
 } i8_functions;
 static const i8_functions i8_table[I8_CODES] = {
-#define ENTRY(code) [code] = {dots_##code, pack_##code, tile_##code},
+#define ENTRY(code) [code] = {dots_##code, quads_##code, pack_##code, tile_##code},
   I8_EACH(ENTRY)
 #undef ENTRY
 };

@@ -41,6 +41,9 @@ I8_FN void i8_scales(int code, const uint8_t *b, float scales[32]) {
     if (_mm_movemask_epi8(_mm_cmpgt_epi32(e, _mm_set1_epi32(252)))) i8_overflow(b, scales);
     return;
   }
+  case I8_Q4_Z:
+    for (int i = 0; i < 4; i++, b += 22) scales[i] = bp_f32_at(b), scales[16 + i] = (float)-bp_z_at(b) * scales[i];
+    return;
   case I8_Q2_K: {
     __m128i x = _mm_loadu_si128((const __m128i *)b);
     i8_scaled_bytes(_mm_and_si128(x, nibble), i8_half(b + 80), scales);

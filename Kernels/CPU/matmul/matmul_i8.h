@@ -3,7 +3,7 @@
 //
 // a, b, y   as matmul_scalar; leading dimensions broadcast. k is whole blocks.
 // Sums      whole numbers over the elements that share a scale, exact; float beyond.
-// Few rows  (up to 2, 4 or 8) take the weights as they are stored, more rows panels of 2 LANES columns that are unpacked once, against strips.
+// Few rows  take the weights as they are stored (dots up to 2 or 4 of them, quads, where there are such, up to 8), more rows panels of 2 LANES columns that are unpacked once, against strips.
 // Scratch   a as i8_rows.h has it, what undoes its powers of 2; a panel a worker.
 // Phases    round a; then blocks of output columns.
 // Declared  act_block 32.
@@ -12,27 +12,27 @@
 #include "i8_parameters.h"
 
 typedef struct i8_cut {
-  int code, dots;
-  int64_t columns, blocks, strips, shares; // output columns an item; items along n; strips of a; parts that strips are dealt into
+  int code, dots, quads; // dots: weights as they are stored
+  bp_matmul_deal deal;
   int64_t groups, row_bytes, batch_bytes;  // of a: groups along k; of a row (dots) or a strip; of a batch
   uint64_t a_bytes, factor_bytes, own_bytes;
 } i8_cut;
 
 static i8_cut i8_cut_of(const bp_cpu_call *c, const bp_matmul *p) {
-  i8_cut t = {.code = i8_code_of(p->b[0].dtype), .shares = 1};
-  t.dots = p->m <= i8_dot_most(t.code) && p->m <= i8_choice(c, I8_FEW_ROWS);
-  t.columns = p->sources == 2 || t.dots ? LANES : I8_PANEL;
-  t.blocks = (p->n + t.columns - 1) / t.columns;
+  i8_cut t = {.code = i8_code_of(p->b[0].dtype), .deal.shares = 1};
+  t.quads = p->m > i8_dot_most(t.code) && p->m <= I8_QUAD_MOST;
+  t.dots = (t.quads || p->m <= i8_dot_most(t.code)) && p->m <= i8_choice(c, I8_FEW_ROWS);
+  t.deal.columns = p->sources == 2 || t.dots ? LANES : I8_PANEL;
+  t.deal.blocks = (p->n + t.deal.columns - 1) / t.deal.columns;
   t.groups = i8_groups(p->k);
-  t.strips = (p->m + I8_STRIP - 1) / I8_STRIP;
-  t.row_bytes = t.groups * (t.dots ? i8_dot_bytes(t.code) : i8_strip_bytes(t.code, I8_STRIP));
-  t.batch_bytes = t.row_bytes * (t.dots ? p->m : t.strips);
-  int64_t wanted = i8_choice(c, I8_ITEMS) * (int64_t)c->workers, have = t.blocks * p->batches;
-  if (!t.dots && have && have < wanted) t.shares = (wanted + have - 1) / have;
-  if (t.shares > (t.strips + 1) / 2) t.shares = t.strips > 1 ? (t.strips + 1) / 2 : 1;
-  // One size for both ways, growing with every extent: bounds must hold what the actual extents need.
-  uint64_t rows = (uint64_t)(p->m + 2 * I8_STRIP), row = (uint64_t)i8_dot_bytes(t.code);
-  t.a_bytes = bp_round_up((uint64_t)p->batches * rows * (uint64_t)t.groups * row, 64);
+  t.deal.strips = (p->m + I8_STRIP - 1) / I8_STRIP;
+  t.quads &= t.dots;
+  t.row_bytes = t.groups * (t.quads ? i8_quad_bytes(t.code) : t.dots ? i8_dot_bytes(t.code) : i8_strip_bytes(t.code, I8_STRIP));
+  t.batch_bytes = t.row_bytes * (t.dots ? p->m : t.deal.strips);
+  if (!t.dots) t.deal.shares = bp_matmul_shares(p, &t.deal, i8_choice(c, I8_ITEMS) * (int64_t)c->workers);
+  // One size for all ways, growing with every extent: bounds must hold what the actual extents need.
+  uint64_t rows = (uint64_t)(p->m + 2 * I8_STRIP), quads = (uint64_t)(p->m < I8_QUAD_MOST ? p->m : I8_QUAD_MOST);
+  t.a_bytes = bp_round_up((uint64_t)(p->batches * t.groups) * (rows * (uint64_t)i8_dot_bytes(t.code) + quads * (uint64_t)i8_quad_bytes(t.code)), 64);
   t.factor_bytes = bp_round_up((uint64_t)p->batches * rows * 4, 64);
   t.own_bytes = bp_round_up((uint64_t)(t.groups + 1) * (uint64_t)i8_panel_bytes(t.code) + I8_STRIP * I8_PANEL * 4 + (uint64_t)p->k * 4, 64);
   return t;
@@ -42,13 +42,13 @@ static void i8_plan(const bp_cpu_call *c, bp_cpu_plan *plan, int gated) {
   bp_matmul p = bp_matmul_of(c, gated);
   i8_cut t = i8_cut_of(c, &p);
   uint64_t bytes = 1;
-  for (uint32_t s = 0; s < p.sources; s++) bytes += (uint64_t)(t.columns * p.k * p.b[s].block_bytes / p.b[s].block_elements);
-  *plan = (bp_cpu_plan){.phases = 2, .items = {(uint64_t)(p.batches * (t.dots ? p.m : t.strips)), (uint64_t)(t.blocks * t.shares * p.batches)},
+  for (uint32_t s = 0; s < p.sources; s++) bytes += (uint64_t)(t.deal.columns * p.k * p.b[s].block_bytes / p.b[s].block_elements);
+  *plan = (bp_cpu_plan){.phases = 2, .items = {(uint64_t)(p.batches * (t.dots ? p.m : t.deal.strips)), (uint64_t)(t.deal.blocks * t.deal.shares * p.batches)},
                         .grain = {1 + (1 << 14) / (uint64_t)(p.k + 1), t.dots ? 1 + (24 << 10) / bytes : 1}};
   plan->scratch_bytes = t.a_bytes + t.factor_bytes + t.own_bytes * c->workers;
 }
 
-static int64_t i8_strip_row(const bp_matmul *p, const i8_cut *t, int64_t strip) { return strip * p->m / t->strips; }
+static int64_t i8_strip_row(const bp_matmul *p, const i8_cut *t, int64_t strip) { return strip * p->m / t->deal.strips; }
 
 // A row of a as floats, in `room` where it is not that already.
 static const float *i8_dense_row(const bp_matmul *p, const char *a, float *room) {
@@ -61,7 +61,7 @@ static const float *i8_dense_row(const bp_matmul *p, const char *a, float *room)
 static void i8_round(const bp_cpu_call *c, const bp_matmul *p, const i8_cut *t, uint64_t begin, uint64_t end, float *own) {
   int zero = i8_zero_of(t->code);
   float *factors = (float *)((char *)c->scratch + t->a_bytes);
-  int64_t each = t->dots ? p->m : t->strips;
+  int64_t each = t->dots ? p->m : t->deal.strips;
   for (uint64_t i = begin; i < end; i++) {
     int64_t batch = (int64_t)i / each, index = (int64_t)i % each;
     int64_t first = t->dots ? index : i8_strip_row(p, t, index), last = t->dots ? index + 1 : i8_strip_row(p, t, index + 1);
@@ -74,7 +74,8 @@ static void i8_round(const bp_cpu_call *c, const bp_matmul *p, const i8_cut *t, 
       for (int64_t g = 0; g < t->groups; g++) {
         i8_group group;
         i8_quantise(row, g * I8_GROUP, p->k, factor, &group);
-        if (t->dots) i8_store_dot(t->code, zero, &group, g, to + g * i8_dot_bytes(t->code));
+        if (t->quads) i8_store_quads(t->code, zero, &group, to + g * i8_quad_bytes(t->code));
+        else if (t->dots) i8_store_dot(t->code, zero, &group, g, to + g * i8_dot_bytes(t->code));
         else i8_store_strip(t->code, zero, &group, I8_STRIP, m - first, to + g * i8_strip_bytes(t->code, I8_STRIP));
       }
     }
@@ -87,7 +88,7 @@ static void i8_round(const bp_cpu_call *c, const bp_matmul *p, const i8_cut *t, 
 
 // Columns n … n + count (LANES at most) of source s, for the rows from `a` on.
 static void i8_dot_columns(const bp_matmul *p, const bp_matmul_batch *at, const i8_cut *t, uint32_t s, int64_t n, int64_t count, const char *a, vf sums[LANES + 3][I8_DOT_MOST]) {
-  const int64_t columns = p->m <= 2 ? 4 : 2, span = i8_dot_span(t->code, p->m); // as dots_… have them; those of 5 and 7 rows read one more
+  const int64_t columns = p->m <= 2 ? 4 : 2, span = i8_span(p->m * i8_dot_bytes(t->code)); // as dots_… have them
   memset(sums, 0, sizeof(vf) * (LANES + 3) * I8_DOT_MOST);
   for (int64_t x = 0; x < p->k; x += span)
     for (int64_t i = 0; i < count; i += columns) {
@@ -98,13 +99,33 @@ static void i8_dot_columns(const bp_matmul *p, const bp_matmul_batch *at, const 
     }
 }
 
+// The same by quads, as numbers: sums[m][i].
+static void i8_quad_columns(const bp_matmul *p, const bp_matmul_batch *at, const i8_cut *t, uint32_t s, int64_t n, int64_t count, const char *a, float sums[][LANES]) {
+  const int64_t span = i8_span(p->m * i8_quad_bytes(t->code));
+  vf wide[LANES / 8][I8_QUAD_MOST ? I8_QUAD_MOST : 1][2];
+  memset(wide, 0, sizeof wide);
+  for (int64_t x = 0; x < p->k; x += span)
+    for (int64_t i = 0; i < count; i += 8) {
+      const uint8_t *w[8];
+      for (int64_t j = 0; j < 8; j++)
+        w[j] = (const uint8_t *)at->b[s] + (n + (i + j < count ? i + j : i)) * p->b_row[s] + x / i8_step(t->code) * i8_step_bytes(t->code);
+      i8_table[t->code].quads(p->m, w, a + x / I8_GROUP * i8_quad_bytes(t->code), t->row_bytes, p->k - x < span ? p->k - x : span, wide[i / 8]);
+    }
+  for (int64_t m = 0; m < p->m; m++)
+    for (int64_t i = 0; i < LANES; i++) {
+      const float *x = (const float *)&wide[i / 8][m][i / 4 % 2];
+      sums[m][i] = (x[i % 4] + x[4 + i % 4]) + (x[8 + i % 4] + x[12 + i % 4]);
+    }
+}
+
 static void i8_run_dots(const bp_matmul *p, const bp_matmul_batch *at, const i8_cut *t, int64_t n, int64_t count, const char *a, const float *factors, int plain) {
   vf wide[LANES + 3][I8_DOT_MOST];
-  float sums[2][I8_DOT_MOST][LANES];
+  float sums[2][I8_QUAD_MOST > I8_DOT_MOST ? I8_QUAD_MOST : I8_DOT_MOST][LANES];
   for (uint32_t s = 0; s < p->sources; s++) {
-    i8_dot_columns(p, at, t, s, n, count, a, wide);
+    if (t->quads) i8_quad_columns(p, at, t, s, n, count, a, sums[s]);
+    else i8_dot_columns(p, at, t, s, n, count, a, wide);
     for (int64_t m = 0; m < p->m; m++) {
-      for (int64_t i = 0; i < LANES; i += 4) v_store_sums(&sums[s][m][i], wide[i][m], wide[i + 1][m], wide[i + 2][m], wide[i + 3][m]);
+      for (int64_t i = 0; i < LANES && !t->quads; i += 4) v_store_sums(&sums[s][m][i], wide[i][m], wide[i + 1][m], wide[i + 2][m], wide[i + 3][m]);
       v_store(sums[s][m], v_mul(v_load(sums[s][m]), v_set(factors[m])));
     }
   }
@@ -141,13 +162,12 @@ static void i8_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_
   }
   int plain = finish_is_plain(&p);
   for (uint64_t i = begin; i < end; i++) {
-    int64_t share = (int64_t)i % t.shares, block = (int64_t)i / t.shares % t.blocks, batch = (int64_t)i / t.shares / t.blocks;
-    int64_t n = block * t.columns, count = p.n - n < t.columns ? p.n - n : t.columns;
-    bp_matmul_batch at = bp_matmul_batch_of(&p, batch);
-    const char *a = (const char *)c->scratch + batch * t.batch_bytes;
-    const float *factors = (const float *)((char *)c->scratch + t.a_bytes) + batch * p.m;
-    if (t.dots) i8_run_dots(&p, &at, &t, n, count, a, factors, plain);
-    else i8_run_tiles(&p, &at, &t, n, count, share * t.strips / t.shares, (share + 1) * t.strips / t.shares, a, factors, own, plain);
+    bp_matmul_item item = bp_matmul_item_of(&p, &t.deal, i);
+    bp_matmul_batch at = bp_matmul_batch_of(&p, item.batch);
+    const char *a = (const char *)c->scratch + item.batch * t.batch_bytes;
+    const float *factors = (const float *)((char *)c->scratch + t.a_bytes) + item.batch * p.m;
+    if (t.dots) i8_run_dots(&p, &at, &t, item.n, item.count, a, factors, plain);
+    else i8_run_tiles(&p, &at, &t, item.n, item.count, item.first, item.last, a, factors, own, plain);
   }
 }
 

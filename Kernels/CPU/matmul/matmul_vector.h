@@ -8,10 +8,17 @@
 // Scratch   a as floats (dense, or in strips); a panel of decoded weights a worker.
 // Phases    arrange a; then blocks of output columns.
 // Error     at most k roundings in each of LANES partial sums (dots) or in one sum (tiles).
+// Pairs     with V_PAIRS 2 (matmul_bf16_avx512.c) tiles take both factors as bf16, two elements along k at a time; dots do not.
 #include "../shared/tile.h"
 #include "dot.h"
 #include "finish.h"
 #include "parameters.h"
+
+#ifndef MATMUL_NAME
+#define MATMUL_NAME V_NAME
+#endif
+// Where strips and panels have one element for each V_PAIRS of k.
+static inline int64_t steps_of(int64_t k) { return (k + V_PAIRS - 1) / V_PAIRS; }
 
 enum {
   SPAN = 256,   // elements of a row decoded at a time for a panel
@@ -24,10 +31,7 @@ typedef struct cut {
   int arranged;        // phase 0 arranges a
   int64_t panels;      // most panels of an item
   int64_t depth;       // elements along K that a panel holds
-  int64_t columns;     // output columns an item
-  int64_t blocks;      // of columns
-  int64_t strips;      // of rows, a batch
-  int64_t shares;      // parts that the strips are dealt into, an item each
+  bp_matmul_deal deal;
   uint64_t a_bytes;    // scratch of phase 0
   uint64_t own_bytes;  // scratch a worker: panels, a span of each of LANES columns, sums
   uint64_t panel_bytes;
@@ -35,19 +39,17 @@ typedef struct cut {
 
 static cut cut_of(const bp_cpu_call *c, const bp_matmul *p) {
   int strided = bp_code_of(p->b[0].dtype) < BP_CODE_Q4_0 && (p->b_step[0] != p->b[0].block_bytes || p->b_step[1] != p->b[1].block_bytes);
-  cut t = {.dots = p->m <= bp_matmul_choice(c, BP_MATMUL_FEW_ROWS) && p->m <= DOT_MOST && !strided, .panels = 1, .shares = 1};
-  t.columns = p->sources == 2 || t.dots ? LANES : PANEL;
+  cut t = {.dots = p->m <= bp_matmul_choice(c, BP_MATMUL_FEW_ROWS) && p->m <= DOT_MOST && !strided, .panels = 1, .deal.shares = 1};
+  t.deal.columns = p->sources == 2 || t.dots ? LANES : PANEL;
   t.depth = bp_matmul_choice(c, BP_MATMUL_DEPTH) < p->k ? bp_matmul_choice(c, BP_MATMUL_DEPTH) : p->k;
-  if (!t.dots) t.columns *= t.panels = bp_matmul_choice(c, BP_MATMUL_PANELS);
-  t.blocks = (p->n + t.columns - 1) / t.columns;
-  t.strips = (p->m + STRIP - 1) / STRIP;
+  if (!t.dots) t.deal.columns *= t.panels = bp_matmul_choice(c, BP_MATMUL_PANELS);
+  t.deal.blocks = (p->n + t.deal.columns - 1) / t.deal.columns;
+  t.deal.strips = (p->m + STRIP - 1) / STRIP;
   t.arranged = !t.dots || p->a.dtype != BP_FORMAT_F32 || p->a_step != 4 || p->a_row % 4 != 0;
   if (!t.dots) {
-    int64_t wanted = bp_matmul_choice(c, BP_MATMUL_ITEMS) * (int64_t)c->workers, have = t.blocks * p->batches;
-    if (have && have < wanted) t.shares = (wanted + have - 1) / have;
-    if (t.shares > (t.strips + 1) / 2) t.shares = t.strips > 1 ? (t.strips + 1) / 2 : 1;
-    int64_t least = (t.strips + WAITING - 1) / WAITING;
-    if ((t.panels > 1 || t.depth < p->k) && t.shares < least) t.shares = least;
+    t.deal.shares = bp_matmul_shares(p, &t.deal, bp_matmul_choice(c, BP_MATMUL_ITEMS) * (int64_t)c->workers);
+    int64_t least = (t.deal.strips + WAITING - 1) / WAITING;
+    if ((t.panels > 1 || t.depth < p->k) && t.deal.shares < least) t.deal.shares = least;
   }
   // One size for all ways, growing with every extent: bounds must hold what the actual extents need.
   uint64_t k = (uint64_t)(p->k + LANES) / LANES * LANES, strips = p->m / STRIP + 2 < WAITING ? (uint64_t)p->m / STRIP + 2 : WAITING;
@@ -57,20 +59,20 @@ static cut cut_of(const bp_cpu_call *c, const bp_matmul *p) {
   return t;
 }
 
-void V_NAME(bp_matmul_plan)(const bp_cpu_call *c, bp_cpu_plan *plan, int gated) {
+void MATMUL_NAME(bp_matmul_plan)(const bp_cpu_call *c, bp_cpu_plan *plan, int gated) {
   bp_matmul p = bp_matmul_of(c, gated);
   cut t = cut_of(c, &p);
   uint64_t bytes = 1;
-  for (uint32_t s = 0; s < p.sources; s++) bytes += (uint64_t)(t.columns * p.k * p.b[s].block_bytes / p.b[s].block_elements);
-  uint64_t items = (uint64_t)(t.blocks * t.shares * p.batches), grain = t.dots ? 1 + (24 << 10) / bytes : 1;
+  for (uint32_t s = 0; s < p.sources; s++) bytes += (uint64_t)(t.deal.columns * p.k * p.b[s].block_bytes / p.b[s].block_elements);
+  uint64_t items = (uint64_t)(t.deal.blocks * t.deal.shares * p.batches), grain = t.dots ? 1 + (24 << 10) / bytes : 1;
   *plan = (bp_cpu_plan){.phases = 1, .items = {items}, .grain = {grain}};
   if (t.arranged)
-    *plan = (bp_cpu_plan){.phases = 2, .items = {(uint64_t)(p.batches * (t.dots ? 1 : t.strips)), items}, .grain = {1 + (1 << 13) / (uint64_t)(p.k + 1), grain}};
+    *plan = (bp_cpu_plan){.phases = 2, .items = {(uint64_t)(p.batches * (t.dots ? 1 : t.deal.strips)), items}, .grain = {1 + (1 << 13) / (uint64_t)(p.k + 1), grain}};
   plan->scratch_bytes = t.a_bytes + t.own_bytes * c->workers;
 }
 
 // First row of a strip: strips differ by one row at most.
-static int64_t strip_row(const bp_matmul *p, const cut *t, int64_t strip) { return strip * p->m / t->strips; }
+static int64_t strip_row(const bp_matmul *p, const cut *t, int64_t strip) { return strip * p->m / t->deal.strips; }
 
 static const float *dense_rows(const bp_matmul *p, const char *a, int64_t rows, float *copy, int64_t *row) {
   int code = (int)bp_code_of(p->a.dtype);
@@ -94,10 +96,14 @@ static void arrange(const bp_cpu_call *c, const bp_matmul *p, const cut *t, uint
       dense_rows(p, at.a, p->m, (float *)c->scratch + (int64_t)i * p->m * p->k, &row);
       continue;
     }
-    int64_t batch = (int64_t)i / t->strips, strip = (int64_t)i % t->strips, first = strip_row(p, t, strip), rows = strip_row(p, t, strip + 1) - first;
+    int64_t batch = (int64_t)i / t->deal.strips, strip = (int64_t)i % t->deal.strips, first = strip_row(p, t, strip), rows = strip_row(p, t, strip + 1) - first;
     bp_matmul_batch at = bp_matmul_batch_of(p, batch);
     const float *a = dense_rows(p, at.a + first * p->a_row, rows, own, &row); // a panel's scratch holds STRIP rows
-    pack_strip(a, row, (int)rows, p->k, (float *)c->scratch + (int64_t)i * STRIP * p->k);
+#if V_PAIRS == 2
+    for (int64_t m = 0; m < rows; m++) v_round_pairs(a + m * row, p->k, own + m * steps_of(p->k));
+    a = own, row = steps_of(p->k);
+#endif
+    pack_strip(a, row, (int)rows, steps_of(p->k), (float *)c->scratch + (int64_t)i * STRIP * steps_of(p->k));
   }
 }
 
@@ -134,9 +140,15 @@ static void run_dots(const bp_matmul *p, const bp_matmul_batch *at, int64_t n, i
 static void pack_half(const bp_matmul *p, const bp_matmul_batch *at, uint32_t s, int64_t n, int64_t count, int64_t from, int64_t end, float *to, float *rows) {
   const uint8_t *b = (const uint8_t *)at->b[s] + n * p->b_row[s];
   int code = (int)bp_code_of(p->b[s].dtype), bytes = (int)p->b[s].block_bytes, elements = (int)p->b[s].block_elements;
-  to -= from * PANEL;
+  to -= from / V_PAIRS * PANEL;
   if (code < BP_CODE_Q4_0 && p->b_row[s] == bytes && p->b_step[s] != bytes) { // [K, N]: rows of the panel as they are
-    for (int64_t x = from; x < end; x++) v_store(to + x * PANEL, load_of(p->b[s].dtype, b + x * p->b_step[s], count));
+    for (int64_t x = from; x < end; x += V_PAIRS) {
+      vf first = load_of(p->b[s].dtype, b + x * p->b_step[s], count);
+#if V_PAIRS == 2
+      first = v_pair(first, x + 1 < end ? load_of(p->b[s].dtype, b + (x + 1) * p->b_step[s], count) : v_zero());
+#endif
+      v_store(to + x / V_PAIRS * PANEL, first);
+    }
     return;
   }
   for (int64_t x = from; x < end; x += SPAN) {
@@ -146,8 +158,11 @@ static void pack_half(const bp_matmul *p, const bp_matmul_batch *at, uint32_t s,
       if (i >= count) memset(row, 0, SPAN * 4);
       else if (p->b_step[s] == bytes) V_NAME(bp_decode)(p->b[s].dtype, b + i * p->b_row[s] + x / elements * bytes, row, span);
       else bp_load_run(row, (const char *)b + i * p->b_row[s] + x * p->b_step[s], p->b_step[s], (uint64_t)span, p->b[s].dtype);
+#if V_PAIRS == 2
+      v_round_pairs(row, span, row);
+#endif
     }
-    for (int64_t y = 0; y < span; y += LANES) v_transpose(rows + y, SPAN, to + (x + y) * PANEL, PANEL);
+    for (int64_t y = 0; y < steps_of(span); y += LANES) v_transpose(rows + y, SPAN, to + (x / V_PAIRS + y) * PANEL, PANEL);
   }
 }
 
@@ -167,12 +182,13 @@ static void run_tiles(const bp_cpu_call *c, const bp_matmul *p, const cut *t, co
   int64_t x = 0;
   do { // once where K is 0
     int64_t depth = p->k - x < t->depth ? p->k - x : t->depth, ends = x + t->depth >= p->k;
-    for (int64_t i = 0; i < panels; i++) pack_panel(p, at, n + i * wide, x, depth, (float *)own + i * depth * PANEL, rows);
+    for (int64_t i = 0; i < panels; i++) pack_panel(p, at, n + i * wide, x, depth, (float *)own + i * steps_of(depth) * PANEL, rows);
     for (int64_t s = first; s < last; s++) {
       int64_t top = strip_row(p, t, s), height = strip_row(p, t, s + 1) - top;
       for (int64_t i = 0; i < panels; i++) {
         float *to = waits ? sums + ((s - first) * panels + i) * STRIP * PANEL : sums;
-        tile(height, (const float *)c->scratch + ((batch * t->strips + s) * p->k + x) * STRIP, (const float *)own + i * depth * PANEL, PANEL, depth, to, PANEL, x > 0);
+        const float *strip = (const float *)c->scratch + ((batch * t->deal.strips + s) * steps_of(p->k) + x / V_PAIRS) * STRIP;
+        tile(height, strip, (const float *)own + i * steps_of(depth) * PANEL, PANEL, steps_of(depth), to, PANEL, x > 0);
         if (!ends) continue;
         int64_t column = n + i * wide, count = p->n - column < wide ? p->n - column : wide;
         for (int64_t m = 0; m < height; m++) {
@@ -185,7 +201,7 @@ static void run_tiles(const bp_cpu_call *c, const bp_matmul *p, const cut *t, co
   } while ((x += t->depth) < p->k);
 }
 
-void V_NAME(bp_matmul_run)(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker, int gated) {
+void MATMUL_NAME(bp_matmul_run)(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker, int gated) {
   bp_matmul p = bp_matmul_of(c, gated);
   cut t = cut_of(c, &p);
   char *own = (char *)c->scratch + t.a_bytes + t.own_bytes * worker;
@@ -195,14 +211,13 @@ void V_NAME(bp_matmul_run)(const bp_cpu_call *c, uint32_t phase, uint64_t begin,
   }
   int plain = finish_is_plain(&p);
   for (uint64_t i = begin; i < end; i++) {
-    int64_t share = (int64_t)i % t.shares, block = (int64_t)i / t.shares % t.blocks, batch = (int64_t)i / t.shares / t.blocks;
-    int64_t n = block * t.columns, count = p.n - n < t.columns ? p.n - n : t.columns;
-    bp_matmul_batch at = bp_matmul_batch_of(&p, batch);
+    bp_matmul_item item = bp_matmul_item_of(&p, &t.deal, i);
+    bp_matmul_batch at = bp_matmul_batch_of(&p, item.batch);
     if (t.dots) {
-      const float *a = t.arranged ? (const float *)c->scratch + batch * p.m * p.k : (const float *)at.a;
-      run_dots(&p, &at, n, count, a, t.arranged ? p.k : p.a_row / 4, (float *)own, plain);
+      const float *a = t.arranged ? (const float *)c->scratch + item.batch * p.m * p.k : (const float *)at.a;
+      run_dots(&p, &at, item.n, item.count, a, t.arranged ? p.k : p.a_row / 4, (float *)own, plain);
     } else {
-      run_tiles(c, &p, &t, &at, batch, n, share * t.strips / t.shares, (share + 1) * t.strips / t.shares, own, plain);
+      run_tiles(c, &p, &t, &at, item.batch, item.n, item.first, item.last, own, plain);
     }
   }
 }

@@ -18,6 +18,31 @@ typedef struct bp_matmul {
   int64_t y_row, y_step, r_row, r_step;
 } bp_matmul;
 
+// How the product is dealt out: items of output columns and, where those are fewer than wanted, of parts of the strips of rows.
+typedef struct bp_matmul_deal {
+  int64_t columns; // output columns an item
+  int64_t blocks;  // of columns
+  int64_t strips;  // of rows, a batch
+  int64_t shares;  // parts that the strips are dealt into, an item each
+} bp_matmul_deal;
+
+// What an item computes: `count` columns from `n` of a batch, strips `first` to `last` of rows.
+typedef struct bp_matmul_item {
+  int64_t batch, n, count, first, last;
+} bp_matmul_item;
+
+static inline bp_matmul_item bp_matmul_item_of(const bp_matmul *p, const bp_matmul_deal *d, uint64_t item) {
+  int64_t share = (int64_t)item % d->shares, block = (int64_t)item / d->shares % d->blocks, n = block * d->columns;
+  return (bp_matmul_item){.batch = (int64_t)item / d->shares / d->blocks, .n = n, .count = p->n - n < d->columns ? p->n - n : d->columns,
+                          .first = share * d->strips / d->shares, .last = (share + 1) * d->strips / d->shares};
+}
+
+// Shares so that there are `wanted` items, of two strips at least.
+static inline int64_t bp_matmul_shares(const bp_matmul *p, const bp_matmul_deal *d, int64_t wanted) {
+  int64_t have = d->blocks * p->batches, shares = have && have < wanted ? (wanted + have - 1) / have : 1;
+  return shares <= (d->strips + 1) / 2 ? shares : d->strips > 1 ? (d->strips + 1) / 2 : 1;
+}
+
 // Where the matrices of one batch begin.
 typedef struct bp_matmul_batch {
   const char *a, *b[2], *residual;

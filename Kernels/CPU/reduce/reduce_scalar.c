@@ -97,11 +97,50 @@ static float result_of(const accumulator *a, uint64_t count) {
   default: return (float)a->sum;
   }
 }
+// Elements of y that lie side by side in x: their rows are added up, one after the other.
+enum { COLUMNS = 64 };
+typedef struct columns { double sum[COLUMNS]; float extreme[COLUMNS]; int32_t nan[COLUMNS]; uint64_t count; bp_id format; kind kind; } columns;
+
+static void column_run(char *const *p, const int64_t *step, uint64_t n, const void *context) {
+  columns *a = (columns *)context;
+  const float sign = a->kind == min ? -1 : 1;
+  const uint64_t bytes = a->format == BP_FORMAT_F32 ? 4 : 2;
+  float x[COLUMNS] = {0};
+  for (uint64_t row = 0; row < n; row++) {
+    bp_load_run(x, p[0] + (int64_t)row * step[0], (int64_t)bytes, a->count, a->format);
+    if (a->kind >= max)
+      for (int i = 0; i < COLUMNS; i++) {
+        float y = sign * x[i];
+        a->nan[i] |= y != y;
+        a->extreme[i] = y > a->extreme[i] ? y : a->extreme[i];
+      }
+    else if (a->kind == l2) for (int i = 0; i < COLUMNS; i++) a->sum[i] += (double)x[i] * x[i];
+    else if (a->kind == prod) for (int i = 0; i < COLUMNS; i++) a->sum[i] *= x[i];
+    else for (int i = 0; i < COLUMNS; i++) a->sum[i] += x[i];
+  }
+}
+static void reduce_columns(char *const *p, const int64_t *step, uint64_t n, const reduce_context *r, bp_walk *inner, uint64_t count) {
+  for (uint64_t at = 0; at < n; at += COLUMNS) {
+    columns a = {.count = n - at < COLUMNS ? n - at : COLUMNS, .format = r->format, .kind = r->kind};
+    for (int i = 0; i < COLUMNS; i++) a.sum[i] = r->kind == prod, a.extreme[i] = -INFINITY;
+    inner->data[0] = p[1] + (int64_t)at * step[1];
+    bp_walk_run(inner, 0, count, column_run, &a);
+    for (uint64_t i = 0; i < a.count; i++) {
+      accumulator one = {.sum = a.sum[i], .extreme = r->kind == min ? -a.extreme[i] : a.extreme[i], .kind = r->kind, .nan = a.nan[i], .any = 1};
+      bp_store_one(p[0] + (int64_t)(at + i) * step[0], r->format, result_of(&one, count));
+    }
+  }
+}
+
 static void reduce_elements(char *const *p, const int64_t *step, uint64_t n, const void *context) {
   const reduce_context *r = context;
   bp_walk inner = r->s->reduced;
   uint64_t count = 1;
   for (uint32_t i = 0; i < inner.rank; i++) count *= (uint64_t)inner.extent[i];
+  if (n >= COLUMNS / 8 && step[1] == (r->format == BP_FORMAT_F32 ? 4 : 2)) {
+    reduce_columns(p, step, n, r, &inner, count);
+    return;
+  }
   for (uint64_t i = 0; i < n; i++) {
     accumulator a = {.format = r->format, .kind = r->kind, .sum = r->kind == prod};
     inner.data[0] = p[1] + (int64_t)i * step[1];
@@ -123,7 +162,8 @@ static int supports(const bp_cpu_call *c, bp_cpu_refusal *why) {
 }
 static void plan(const bp_cpu_call *c, bp_cpu_plan *p) {
   uint64_t all = bp_elements(&c->in[0]), items = bp_elements(&c->out[0]), each = items ? all / items : 1;
-  bp_plan_items(p, items, 8192 / (each ? each : 1));
+  uint64_t chunk = 8192 / (each ? each : 1), keeps_last = c->in[0].rank && !(reduced_mask(c) >> (c->in[0].rank - 1) & 1);
+  bp_plan_items(p, items, keeps_last && chunk < COLUMNS ? COLUMNS : chunk);
 }
 
 #define REDUCE(name)                                                                                                      \

@@ -1,4 +1,4 @@
-// rotary_embedding and rms_norm_rope of float heads with a register's width, in f32: pairs (i, i + F); y may be x. Included once an isa.
+// rotary_embedding and rms_norm_rope of float heads with a register's width, in f32: pairs (i, i + F), or (2 i, 2 i + 1) where they are interleaved; y may be x. Included once an isa.
 #include "../shared/float_rows.h"
 #include "rope.h"
 #define BP_FNV static inline __attribute__((always_inline, target(VECTOR_TARGET)))
@@ -6,7 +6,6 @@
 
 static int dense(const bp_cpu_call *c, int norm, bp_cpu_refusal *why) {
   if (!rope_supports(c, norm, why)) return 0;
-  if (rope_of(c, norm).interleaved) return bp_refuse(why, BP_REASON_ATTRIBUTE, 0, 0, 1);
   if (norm && !bp_wants_dense_f32(&c->in[1], 1, why)) return 0;
   return bp_wants_dense_float(&c->in[0], 0, why) && bp_wants_dense_float(&c->out[0], c->n_in, why);
 }
@@ -31,11 +30,24 @@ BP_FNV vf element(const float *x, const float *weight, vf offset, vf factor, int
   return weight ? vf_mul(v, vf_add(part(weight, i, end), offset)) : v;
 }
 
+// Pairs side by side: each element times the cosine, the other one of its pair times the sine, less or more.
+BP_FNV void rotate_interleaved(float *y, const float *x, const float *weight, const float *table, int64_t pairs, vf offset, vf factor, vf scale) {
+  static const float signs[16] = {-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1};
+  const vf signed_scale = vf_mul(vf_load(signs), scale);
+  for (int64_t i = 0; i < 2 * pairs; i += LANES) {
+    int64_t left = pairs - i / 2, count = left < LANES / 2 ? left : LANES / 2;
+    vf cosine = vf_mul(vf_twice(table + i / 2, count), scale), sine = vf_mul(vf_twice(table + pairs + i / 2, count), signed_scale);
+    vf v = element(x, weight, offset, factor, i, 2 * pairs);
+    put(y, i, 2 * pairs, vf_add(vf_mul(v, cosine), vf_mul(vf_swap(v), sine)));
+  }
+}
+
 static void rotate(const rope *r, float *y, const float *x, const float *table) {
   int64_t n = bp_last(r->x), pairs = r->frequencies->extent[0];
   const float *weight = r->weight->dtype ? r->weight->data : 0;
   vf factor = vf_of(head_factor(r, x, n)), offset = vf_of((float)r->offset), scale = vf_of((float)r->scale);
-  for (int64_t i = 0; i < pairs; i += LANES) {
+  if (r->interleaved) rotate_interleaved(y, x, weight, table, pairs, offset, factor, scale);
+  for (int64_t i = 0; i < pairs && !r->interleaved; i += LANES) {
     vf cosine = vf_mul(part(table, i, pairs), scale), sine = vf_mul(part(table + pairs, i, pairs), scale);
     vf x1 = element(x, weight, offset, factor, i, pairs);
     vf x2 = element(x + pairs, weight ? weight + pairs : 0, offset, factor, i, pairs);

@@ -4,6 +4,12 @@
 #ifndef BACKPLANE_CPU_TILE_H
 #define BACKPLANE_CPU_TILE_H
 
+// What stands at one k of a strip and a panel: a float; or, where V_PAIRS is 2, two bf16 numbers, whose products both go into the sum.
+#ifndef V_PAIRS
+#define V_PAIRS 1
+#define v_products v_fma
+#endif
+
 enum { STRIP = V_REGISTERS == 32 ? 12 : 6, PANEL = 2 * LANES };
 
 typedef float v_four __attribute__((vector_size(16), aligned(4)));
@@ -44,8 +50,8 @@ V_FN void tile_rows(int rows, const float *strip, const float *panel, int64_t pa
 #pragma clang loop unroll(full)
     for (int m = 0; m < rows; m++) {
       vf a = v_set(strip[m]);
-      acc[m][0] = v_fma(a, b0, acc[m][0]);
-      acc[m][1] = v_fma(a, b1, acc[m][1]);
+      acc[m][0] = v_products(a, b0, acc[m][0]);
+      acc[m][1] = v_products(a, b1, acc[m][1]);
     }
   }
   for (int m = 0; m < rows; m++)

@@ -26,6 +26,9 @@ BP_FN256 void vf_store_f16_some(uint16_t *p, vf x, int64_t n) {
 }
 // The first n lanes of x, the others of y.
 BP_FN256 vf vf_first(vf x, vf y, int64_t n) { return _mm256_blendv_ps(y, x, _mm256_castsi256_ps(lanes_(n))); }
+// The first n floats at p, LANES / 2 at most, each twice; neighbours changed over.
+BP_FN256 vf vf_twice(const float *p, int64_t n) { return _mm256_permutevar8x32_ps(vf_load_some(p, n), _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3)); }
+BP_FN256 vf vf_swap(vf x) { return _mm256_permute_ps(x, 0xb1); }
 BP_FN256 vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 BP_FN256 vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 BP_FN256 vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }

@@ -22,6 +22,11 @@ BP_FN512 void vf_store_f16_some(uint16_t *p, vf x, int64_t n) {
 }
 // The first n lanes of x, the others of y.
 BP_FN512 vf vf_first(vf x, vf y, int64_t n) { return _mm512_mask_blend_ps(lanes_(n), y, x); }
+// The first n floats at p, LANES / 2 at most, each twice; neighbours changed over.
+BP_FN512 vf vf_twice(const float *p, int64_t n) {
+  return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), vf_load_some(p, n));
+}
+BP_FN512 vf vf_swap(vf x) { return _mm512_permute_ps(x, 0xb1); }
 BP_FN512 vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 BP_FN512 vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 BP_FN512 vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }

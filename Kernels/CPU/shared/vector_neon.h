@@ -26,6 +26,12 @@ BP_FN_NEON void vf_store_f16(uint16_t *p, vf x) { vf_store_f16_some(p, x, LANES)
 BP_FN_NEON vf vf_first(vf x, vf y, int64_t n) {
   return bp_choose_neon((vi){0, 1, 2, 3, 4, 5, 6, 7} < (vi){(int)n, (int)n, (int)n, (int)n, (int)n, (int)n, (int)n, (int)n}, x, y);
 }
+// The first n floats at p, LANES / 2 at most, each twice; neighbours changed over.
+BP_FN_NEON vf vf_twice(const float *p, int64_t n) {
+  vf x = vf_load_some(p, n);
+  return __builtin_shufflevector(x, x, 0, 0, 1, 1, 2, 2, 3, 3);
+}
+BP_FN_NEON vf vf_swap(vf x) { return __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6); }
 BP_FN_NEON vf vf_add(vf a, vf b) { return a + b; }
 BP_FN_NEON vf vf_sub(vf a, vf b) { return a - b; }
 BP_FN_NEON vf vf_mul(vf a, vf b) { return a * b; }
