@@ -32,7 +32,7 @@ enum OperandProperty {
     case .extent(let k): .int(k <= view.rank ? Int(view.extent[view.rank - k]) : 1)
     case .stride(let k): .int(k <= view.rank ? Int(view.stride[view.rank - k]) : 0)
     case .elements: .int(Int(view.elements))
-    case .rows: .int(view.rank == 0 ? 1 : Int(view.elements / max(view.extent[view.rank - 1], 1)))
+    case .rows: .int((0..<max(view.rank - 1, 0)).reduce(1) { $0 * Int(view.extent[$1]) })  // also of rows without elements
     case .length: .int(view.rank == 0 ? 1 : Int(view.extent[0]))
     case .pitch: .int(view.rank == 0 ? 0 : Int(view.stride[0]))
     case .isDense: .bool(view.isDense)

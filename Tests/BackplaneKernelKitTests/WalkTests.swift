@@ -1,3 +1,4 @@
+import BackplaneCore
 @testable import BackplaneKernelKit
 import BackplanePluginKit
 import Testing
@@ -10,6 +11,11 @@ import Testing
     view.makeDense()
     for (i, stride) in (strides ?? []).enumerated() { view.stride[i] = stride }
     return view
+  }
+
+  @Test func rowsWithoutElementsAreRows() {
+    func rows(_ extents: [Int64]) -> Formula.Value? { OperandProperty("rows")?.value(of: view(extents)) }
+    #expect(rows([2, 3, 0]) == .int(6) && rows([2, 3, 5]) == .int(6) && rows([0, 5]) == .int(0) && rows([5]) == .int(1) && rows([]) == .int(1))
   }
 
   @Test func denseDimensionsBecomeOne() {

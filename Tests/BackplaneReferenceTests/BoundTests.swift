@@ -153,6 +153,19 @@ private let orders: [(name: String, dot: @Sendable ([Float], [Float]) -> Float)]
     #expect(!judge(withInf, [-.infinity]).passed)
     #expect(!judge(withInf, [.greatestFiniteMagnitude]).passed)
   }
+
+  /// The formulas give infinity times 0 there, and the limit is 0.
+  @Test func anActivationOfMinusInfinityMayBeItsLimit() throws {
+    func product(_ activation: String) throws -> ReferenceTensor {
+      try evaluate("matmul", [f32([1, 2], [-1, 1]), f32([1, 2], [.infinity, 1])], [Attribute("activation", .string(activation))])[0]!
+    }
+    for activation in ["silu", "gelu_erf", "gelu_tanh"] {
+      let y = try product(activation)
+      #expect(judge(y, [.nan]).passed && judge(y, [0]).passed, "\(activation)")
+    }
+    let y = try product("relu"), plain = try product("none")
+    #expect(judge(y, [0]).passed && !judge(y, [.nan]).passed && !judge(y, [1]).passed && !judge(plain, [0]).passed)
+  }
 }
 
 @Suite struct ElementwiseBoundTests {

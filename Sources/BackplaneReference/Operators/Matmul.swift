@@ -52,7 +52,7 @@ struct Matmul: ReferenceOperator {
       let ofResidual = residualError?[residualIndex?[i] ?? i] ?? 0
       if isPlain { return own + ofResidual }
       let z = biased(i)
-      if z.isFinite || own.isNaN { own = activation.error(6, x: z, y: act(z), moved: own) }
+      if z == -.infinity, !own.isNaN { own = max(own, activation.error(6, x: z, y: act(z))) } else if z.isFinite || own.isNaN { own = activation.error(6, x: z, y: act(z), moved: own) }
       return own + ofResidual + (residual == nil ? 0 : u * abs(y[i]))
     }
   }
@@ -208,7 +208,7 @@ private struct Problem {
             view.decode(row: of * self.n + n, decoder, into: weights)
           }
           guard wantsBounds else { body(batch, n, weights, nil); continue }
-          if let decoder, decoder.hasMinimum, case .memory(let view) = b.source, k > 0 {
+          if let decoder, decoder.hasMinimum || decoder.hasZeroPoint, case .memory(let view) = b.source, k > 0 {
             view.decode(row: of * self.n + n, magnitudes: true, decoder, into: magnitudes)
           } else {
             for i in 0..<k { magnitudes[i] = abs(weights[i]) }
