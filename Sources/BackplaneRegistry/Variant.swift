@@ -179,16 +179,21 @@ extension Device {
 
 /// What is chosen for nodes of a graph, as the ABI takes it.
 public struct ChosenConfigurations: Sendable {
-  public struct Choice: Sendable {
+  public struct Choice: Sendable, CustomStringConvertible {
     public var node: Int
     public var configuration: Configuration
     /// Number and values of the symbol under which it holds; nil: always. Of those of one node the first that holds is used.
     public var symbol: Int?
     public var range: ClosedRange<Int>
+    /// The configuration for people, with the names of its parameters.
+    public var text: String
 
-    public init(node: Int, _ configuration: Configuration, symbol: Int? = nil, range: ClosedRange<Int> = 0...0) {
+    public init(node: Int, _ configuration: Configuration, symbol: Int? = nil, range: ClosedRange<Int> = 0...0, text: String? = nil) {
       (self.node, self.configuration, self.symbol, self.range) = (node, configuration, symbol, range)
+      self.text = text ?? "\(configuration.variant):\(configuration.values.map(String.init).joined(separator: ","))"
     }
+
+    public var description: String { text + (symbol == nil ? "" : " at \(range.lowerBound)...\(range.upperBound)") }
   }
   public var choices: [Choice]
 

@@ -2,6 +2,7 @@ import BackplaneABI
 import BackplaneConformance
 import BackplaneCore
 import BackplaneRegistry
+import BackplaneRuntime
 import BackplaneSpecs
 import Foundation
 import Testing
@@ -114,5 +115,20 @@ import _TestSupport
     let lock = try TuningLock(text: source.handedOut.joined(separator: "\n"), file: "lock")
     let empty = try TuningStore([.user: folder.path + "/empty.sqlite"])
     #expect(StoredChoices(empty, lock: lock).choices(for: graph, records, on: device).choices.map(\.range) == [5...8])
+  }
+
+  @Test func theReportSaysWhatIsChosen() throws {
+    let folder = try TemporaryFolder(), store = try TuningStore([.user: folder.path + "/t.sqlite"]), (graph, tokens) = try softmax()
+    var options = Runtime.Options()
+    (options.pluginPaths, options.searchesForPlugins, options.environment) = ([buildFolder + "/libBackplaneCPU.so"], false, [:])
+    let device = try #require(Runtime(options).devices.first { $0.id == "cpu" })
+    let variants = try device.variants(try ABIGraph(graph), node: 0), scalar = variants.last!, text = scalar.request(scalar.standard).description
+    try store.add([JSONRecord(kind: .chosen, problem: Problem(CaseID(graph.nodes[0], in: graph, [tokens: 8])!), device: .init(device),
+                              plugin: PluginCode.plugin(device.plugin, scalar), space: String(TuningSpace(variants: variants).hash, radix: 16), configuration: text)])
+    options.tuning = StoredChoices(store)
+    let runtime = Runtime(options)
+    let report = try runtime.compile(graph, CompileOptions(devices: [try #require(runtime.devices.first { $0.id == "cpu" })])).report
+    #expect(report.entries[0].kernel == variants.first?.name && report.entries[0].choices == [text + " at 5...8"], "\(report.entries[0].choices)")
+    #expect(report.text.contains("cpu by choice \(text) at 5...8"))
   }
 }

@@ -82,6 +82,16 @@ private final class NoisySampler: Sampler {
     #expect(own.winner(space(names), edges: [try race([100, 110, 120])]).configuration == all[0])
   }
 
+  @Test func aRaceWhoseTimeIsUpHasOneBlockAndProvesNothing() throws {
+    let names = ["default", "fast"], sampler = NoisySampler([named("default"): 100, named("fast"): 50], seed: 1)
+    sampler.isBusy = { _ in true }  // each block drifts too much
+    let result = try Race().run(control: named("default"), [named("fast")], sampler: sampler, shouldStop: { true })
+    #expect(result.blocks == 1 && result.standings.allSatisfy { $0.samples.count == 1 })
+    #expect(result.winner(space(names)).configuration == named("default"))
+    let whole = try Race().run(control: named("default"), [named("fast")], sampler: NoisySampler(sampler.truth, seed: 1))
+    #expect(whole.winner(space(names)).configuration == named("fast"))
+  }
+
   @Test func oneThatFailsIsOutAndTheRaceGoesOn() throws {
     let names = ["default", "a", "broken"]
     let sampler = NoisySampler([named("default"): 100, named("a"): 50], seed: 1)

@@ -75,8 +75,7 @@ import _TestSupport
 
   @Test func aRecordingComesBackFromItsFile() throws {
     let recording = try recording(), folder = try TemporaryFolder(), path = folder.path + "/space.jsonl"
-    var text = recording.headerLine
-    for configuration in recording.order { text += recording.line(configuration) }
+    let text = recording.text
     try (text + "[1,[4,").write(toFile: path, atomically: true, encoding: .utf8)
     let back = try RecordedSpace(file: path)
     #expect(back.space.hash == recording.space.hash && back.order == recording.order)

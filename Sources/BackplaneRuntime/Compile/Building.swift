@@ -90,7 +90,8 @@ struct Building {
         explained[key] = known
         report.entries.append(.init(
           node: i, op: unit.node.op, name: unit.node.outputs.lazy.compactMap { $0 }.first.map { graph[$0].name } ?? "", members: unit.members,
-          device: placing.devices[unit.device].id, why: known.why, estimatedNanoseconds: placing.estimate(unit), basis: .init(verdict),
+          device: placing.devices[unit.device].id, kernel: verdict.detail,
+          choices: compiled[p].choices.choices.filter { $0.node == i - program.nodes.lowerBound }.map(\.description), why: known.why, estimatedNanoseconds: placing.estimate(unit), basis: .init(verdict),
           confidence: verdict.confidence, program: p, isFallback: placing.devices.count > 1 && placing.isFallback(unit), alternatives: known.alternatives))
       }
     }

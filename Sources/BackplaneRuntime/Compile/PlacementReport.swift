@@ -30,6 +30,10 @@ public struct PlacementReport: Sendable, Codable {
     /// Nodes of the graph given that it stands for.
     public var members: [Int]
     public var device: String
+    /// What the device would take by itself; empty where it does not say.
+    public var kernel: String
+    /// What stored choices have it take instead, each with the values of the symbol for which it holds.
+    public var choices: [String]
     public var why: String
     /// The device's own estimate at the symbols' upper bounds, or what the runtime guesses when it gives none.
     public var estimatedNanoseconds: UInt64
@@ -99,7 +103,8 @@ public struct PlacementReport: Sendable, Codable {
       for entry in entries[program.nodes] {
         let parts = entry.members.count > 1 ? " [\(entry.members.count) nodes]" : ""
         let others = entry.alternatives.compactMap { other in other.nanoseconds.map { "\(other.device) \(PlacementReport.time($0))" } }
-        lines.append("    \(entry.node) \(entry.op)\(parts) \(entry.name): \(entry.device), \(PlacementReport.time(entry.estimatedNanoseconds)) \(entry.basis), \(entry.why)"
+        let kernel = entry.choices.isEmpty ? entry.kernel : "choice \(entry.choices.joined(separator: " or "))"
+        lines.append("    \(entry.node) \(entry.op)\(parts) \(entry.name): \(entry.device)\(kernel.isEmpty ? "" : " by \(kernel)"), \(PlacementReport.time(entry.estimatedNanoseconds)) \(entry.basis), \(entry.why)"
           + (others.isEmpty ? "" : " (\(others.joined(separator: ", ")))"))
       }
     }

@@ -15,8 +15,12 @@ public final class PluginHost: @unchecked Sendable {
   public let memory = TaggedMemory()
 
   private let settings: Mutex<[String: PermanentText]>
-  private let logHandler: Mutex<LogHandler>
-  private let faultHandler: Mutex<@Sendable (BackplaneError) -> Void>
+  /// Closures in a record: a mutex of a closure itself wraps it once more each time that it is looked at.
+  private struct Handlers: Sendable {
+    var log: LogHandler
+    var fault: @Sendable (BackplaneError) -> Void = { _ in }
+  }
+  private let handlers: Mutex<Handlers>
   let blobs: BlobStore?
   private let store = MemoryStore()
   private let warnedOfStore = Atomic<Bool>(false)
@@ -33,8 +37,7 @@ public final class PluginHost: @unchecked Sendable {
     let all = PluginHost.settings(from: environment).merging(settings) { _, explicit in explicit }
     self.settings = Mutex(all.mapValues { PermanentText($0) })
     self.logLevel = Atomic(logLevel.rawValue)
-    logHandler = Mutex(log)
-    faultHandler = Mutex({ _ in })
+    handlers = Mutex(Handlers(log: log))
     let table = UnsafeMutablePointer<bp_host>.allocate(capacity: 1)
     table.initialize(to: bp_host())
     services = HostServices(table: UnsafePointer(table))
@@ -61,17 +64,23 @@ public final class PluginHost: @unchecked Sendable {
   public func set(_ key: String, to value: String?) { settings.withLock { $0[key] = value.map { PermanentText($0) } } }
 
   public func setLog(level: LogLevel, handler: @escaping LogHandler) {
-    logHandler.withLock { $0 = handler }
+    handlers.withLock { $0.log = handler }
     logLevel.store(level.rawValue, ordering: .relaxed)
   }
 
   /// Called when a device is lost or degraded, from the thread that found out.
-  public func setFaultHandler(_ handler: @escaping @Sendable (BackplaneError) -> Void) { faultHandler.withLock { $0 = handler } }
+  public func setFaultHandler(_ handler: @escaping @Sendable (BackplaneError) -> Void) { handlers.withLock { $0.fault = handler } }
 
   public func log(_ message: LogMessage) {
     guard isLogged(message.level.rawValue) else { return }
-    let handler = logHandler.withLock { $0 }
+    let handler = handlers.withLock { $0.log }
     handler(message)
+  }
+
+  /// Ends the threads and forgets what the stores in memory hold, because the runtime is gone. What is left answers as long as the process lives.
+  func retire() {
+    pool.stop()
+    store.removeAll()
   }
 
   fileprivate func isLogged(_ level: UInt32) -> Bool { level <= logLevel.load(ordering: .relaxed) }
@@ -158,7 +167,7 @@ public final class PluginHost: @unchecked Sendable {
       host(context) { host in
         let fault = BackplaneError(status: error.pointee.code, error: error.pointee, call: "report_fault", subject: "device")
         host.log(LogMessage(level: .error, category: "device", text: fault.description))
-        let handler = host.faultHandler.withLock { $0 }
+        let handler = host.handlers.withLock { $0.fault }
         handler(fault)
       }
     }

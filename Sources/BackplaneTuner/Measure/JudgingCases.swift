@@ -1,4 +1,4 @@
-public import BackplaneConformance
+import BackplaneConformance
 public import BackplaneCore
 
 /// Which cases of an operator judge its configurations.

@@ -1,4 +1,4 @@
-public import BackplaneConformance
+import BackplaneConformance
 import BackplaneCore
 public import BackplaneRuntime
 

@@ -9,7 +9,7 @@ import Foundation
 /// The inside of a tuner's child process: judges and times configurations of cases, which is allowed to end the process.
 ///
 /// A request is a line of words joined by tabs: `verify CASE CONFIGURATION` answers as a conformance case does; `time CASE CONFIGURATION …` times each once,
-/// in order, `prepare CASE CONFIGURATION` compiles only; both answer with `microseconds`.
+/// in order, and answers with `microseconds`.
 public final class TuneExecutor: CaseExecutor {
   private let device: Device
   private var references: [String: ReferenceCase] = [:]
@@ -23,7 +23,7 @@ public final class TuneExecutor: CaseExecutor {
       guard words.count >= 3 else { throw BackplaneError(.internal, "a tuner's request of \(words.count) words") }
       switch words[0] {
       case "verify": return try verify(words[1], words[2])
-      case "time", "prepare": return try time(words[1], Array(words[2...]), isDry: words[0] == "prepare")
+      case "time": return try time(words[1], Array(words[2...]))
       default: throw BackplaneError(.internal, "'\(words[0])' is no request of a tuner")
       }
     } catch {
@@ -39,13 +39,10 @@ public final class TuneExecutor: CaseExecutor {
     return runner.run(try CaseID(id))
   }
 
-  private func time(_ id: String, _ configurations: [String], isDry: Bool) throws(BackplaneError) -> CaseResult {
+  private func time(_ id: String, _ configurations: [String]) throws(BackplaneError) -> CaseResult {
     if timed?.id != id { timed = try TimedCase(id, device) }
     var result = CaseResult(id: id, outcome: .pass), times: [Double] = []
-    for configuration in configurations {
-      let program = try timed!.program(configuration)
-      if !isDry { times.append(try timed!.microseconds(program)) }
-    }
+    for configuration in configurations { times.append(try timed!.microseconds(try timed!.program(configuration))) }
     result.microseconds = times
     return result
   }
@@ -63,12 +60,14 @@ final class TimedCase {
   private var programs: [String: TimedProgram] = [:]
   private let stamps: DeviceBuffer?
 
+  /// One for all programs, as large as the largest needs: where memory lies matters to a kernel, and must not to a comparison.
+  private var workspace: DeviceBuffer?
+
   final class TimedProgram {
     let program: DeviceProgram
-    let workspace: DeviceBuffer?
     /// Launches of a sample: so many that the clock's grain and the call do not matter.
     var launches = 0
-    init(_ program: DeviceProgram, _ workspace: DeviceBuffer?) { (self.program, self.workspace) = (program, workspace) }
+    init(_ program: DeviceProgram) { self.program = program }
   }
 
   /// A sample takes at least this long, and fifty of the clock's ticks.
@@ -108,20 +107,20 @@ final class TimedCase {
     if let known = programs[text] { return known }
     let configuration = try variants.configuration(try ConfigurationRequest(text))
     let program = try device.compile(graph, choosing: ChosenConfigurations([.init(node: 0, configuration)]))
-    var workspace: DeviceBuffer?
-    if program.info.workspaceByteCount > 0 {
-      workspace = try device.makeBuffer(byteCount: program.info.workspaceByteCount, alignment: max(program.info.workspaceAlignment, CasePlace.alignment(device)),
+    let needed = program.info.workspaceByteCount
+    if needed > workspace?.byteCount ?? 0 {
+      workspace = try device.makeBuffer(byteCount: needed, alignment: max(program.info.workspaceAlignment, CasePlace.alignment(device)),
                                         usage: [.workspace], memoryType: CasePlace.memoryType(device))
     }
-    // Workspaces of spaces of thousands would fill memory.
+    // Programs of spaces of thousands would fill memory.
     if programs.count > 256 { programs.removeAll() }
-    let made = TimedProgram(program, workspace)
+    let made = TimedProgram(program)
     programs[text] = made
     return made
   }
 
   private func run(_ program: TimedProgram, timestamps: bp_binding? = nil) throws(BackplaneError) {
-    try program.program.run(bindings, symbols: symbols, workspace: program.workspace?.binding(), timestamps: timestamps)
+    try program.program.run(bindings, symbols: symbols, workspace: program.program.info.workspaceByteCount > 0 ? workspace?.binding() : nil, timestamps: timestamps)
   }
 
   /// Ticks of one run on the device's clock.

@@ -94,7 +94,9 @@ public struct Tuner {
     onEvent(.began(space: space.configurations(limit: 100_000).count, known: known))
 
     let limit = limit(try CaseWork(parsed))
-    func isOver() -> Bool { trials.count >= budget.trials || budget.seconds.map { elapsed() > $0 } ?? false }
+    /// Whether so much of the budget's time has gone. Two thirds are for the search, the rest for the final; its ends of the bucket may take a quarter more.
+    func hasPassed(_ share: Double) -> Bool { budget.seconds.map { elapsed() > share * $0 } ?? false }
+    func isOver() -> Bool { trials.count >= budget.trials || hasPassed(0.67) }
     func isAtLimit() -> Bool { limit.map { limit in trials.contains { $0.microseconds.map { $0 <= limit / 0.9 } ?? false } } ?? false }
     while !isOver(), !isAtLimit() {
       let start = elapsed()
@@ -112,11 +114,11 @@ public struct Tuner {
         trials.append(Trial(configuration: space.request(candidate), fault: fault.fault, message: fault.message, at: elapsed()))
         onEvent(.rejected(space.request(candidate).description, fault: fault.fault))
         try store?.add([record(.rejected, problem, space, candidate, fault: "\(fault.fault): \(fault.message)")])
-        if budget.seconds.map({ elapsed() > $0 }) ?? false { break }
+        if hasPassed(0.67) { break }
       }
       if candidates.isEmpty { continue }
       // A batch is told apart roughly; the best are told apart at the end.
-      let result = try race.run(control: standard, candidates, sampler: sampler, stopAt: 5)
+      let result = try race.run(control: standard, candidates, sampler: sampler, stopAt: 5, shouldStop: { hasPassed(0.67) })
       isUnquiet = isUnquiet || result.isUnquiet
       if result.isUnquiet { onEvent(.unquiet) }
       guard !result.standings[0].failed else { throw BackplaneError(.internal, "the device's own choice, \(space.request(standard)), cannot be timed", subject: device.id) }
@@ -137,11 +139,11 @@ public struct Tuner {
     // The final: the best four and the default, to the end.
     let finalists = search.tried.compactMap { entry in entry.microseconds.map { (entry.configuration, $0) } }.sorted { $0.1 < $1.1 }.map(\.0)
       .filter { $0 != standard }.filter { sampler.verify($0) == nil }.prefix(4)
-    var final = try race.run(control: standard, Array(finalists), sampler: sampler)
+    var final = try race.run(control: standard, Array(finalists), sampler: sampler, shouldStop: { hasPassed(1) })
     guard !final.standings[0].failed, !final.standings[0].samples.isEmpty else {
       throw BackplaneError(.internal, "the device's own choice, \(space.request(standard)), cannot be timed", subject: device.id)
     }
-    let edges = try edgeRaces(parsed, final, standard, space)
+    let edges = try edgeRaces(parsed, final, standard, space) { hasPassed(1.25) }
     let isJudgedWhole = try CaseWork(parsed).size <= JudgingCases.winnerLimit
     var winner = final.winner(space, edges: edges)
     while winner.configuration != standard, isJudgedWhole, let fault = sampler.judge(winner.configuration, by: id) {
@@ -164,12 +166,12 @@ public struct Tuner {
   }
 
   /// The finalists at the ends of the bucket that the choice will serve.
-  private func edgeRaces(_ id: CaseID, _ final: Race.Result, _ standard: Configuration, _ space: TuningSpace) throws -> [Race.Result] {
+  private func edgeRaces(_ id: CaseID, _ final: Race.Result, _ standard: Configuration, _ space: TuningSpace, shouldStop: () -> Bool) throws -> [Race.Result] {
     let finalists = final.standings.dropFirst().filter { !$0.failed && $0.leftAfter == nil && !$0.ratios.isEmpty }.map(\.configuration)
     if finalists.isEmpty { return [] }
     return try Problem.edges(of: id).compactMap { edge in
       let sampler = DeviceSampler(makeChild(), space, case: edge.description, judgedBy: [])
-      let result = try race.run(control: standard, finalists, sampler: sampler, stopAt: 8)
+      let result = try race.run(control: standard, finalists, sampler: sampler, stopAt: 8, shouldStop: shouldStop)
       return result.standings[0].failed || result.standings[0].ratios.isEmpty ? nil : result
     }
   }

@@ -1,10 +1,29 @@
-public import BackplaneCore
+import BackplaneCore
 public import BackplaneRegistry
 
 /// Something that can time configurations.
 public protocol Sampler: AnyObject {
   /// Times each configuration once, one after the other: microseconds, in the order given; nil for one that failed.
   func block(_ configurations: [Configuration]) throws -> [Double?]
+}
+
+/// One block: configurations timed between two times of a control.
+public struct ControlledBlock {
+  /// Microseconds of the control, and how far its two times are apart, as a share of the shorter.
+  public let control, drift: Double
+  /// Microseconds of each configuration, and that to what the control would have taken in its place: a steady drift cancels. Nil for one that failed.
+  public let results: [(microseconds: Double, ratio: Double)?]
+}
+
+extension Sampler {
+  /// Times configurations between the control and the control; nil when that one fails.
+  public func block(of configurations: [Configuration], control: Configuration) throws -> ControlledBlock? {
+    let times = try block([control] + configurations + [control])
+    guard let before = times.first ?? nil, let after = times.last ?? nil, times.count == configurations.count + 2 else { return nil }
+    return ControlledBlock(control: (before + after) / 2, drift: abs(after - before) / min(before, after), results: configurations.indices.map { i in
+      times[i + 1].map { ($0, $0 / (before + (after - before) * Double(i + 1) / Double(configurations.count + 1))) }
+    })
+  }
 }
 
 /// A race among configurations: all are timed in turn, block after block, and after 3, 5, 8, 16 and 32 blocks those leave that have certainly no chance.
@@ -66,26 +85,23 @@ public struct Race {
     while blocks < min(stopAt, options.rungs.last ?? 32) {
       let alive = standings.indices.filter { $0 > 0 && standings[$0].leftAfter == nil && !standings[$0].failed }
       let rotated = alive.isEmpty ? [] : (0..<alive.count).map { alive[($0 + blocks + discarded) % alive.count] }
-      let times = try sampler.block([control] + rotated.map { standings[$0].configuration } + [control])
-      guard let before = times.first ?? nil, let after = times.last ?? nil, times.count == rotated.count + 2 else {
+      guard let block = try sampler.block(of: rotated.map { standings[$0].configuration }, control: control) else {
         standings[0].failed = true
         break
       }
-      let own = (before + after) / 2, drift = abs(after - before) / min(before, after)
-      if drift > options.drift, discarded < options.patience {
+      // Without a block there is nothing to go by: when time is up the first is taken as it is.
+      if block.drift > options.drift, discarded < options.patience, blocks > 0 || !shouldStop() {
         discarded += 1
-        if drift > options.unrest { restless += 1 }
+        if block.drift > options.unrest { restless += 1 }
         if shouldStop() { break }
         continue
       }
-      standings[0].samples.append(own)
+      standings[0].samples.append(block.control)
       standings[0].ratios.append(1)
-      for (position, i) in rotated.enumerated() {
-        guard let time = times[position + 1] else { standings[i].failed = true; continue }
-        // Between the two controls by place: a steady drift cancels.
-        let expected = before + (after - before) * Double(position + 1) / Double(rotated.count + 1)
-        standings[i].samples.append(time)
-        standings[i].ratios.append(time / expected)
+      for (i, result) in zip(rotated, block.results) {
+        guard let result else { standings[i].failed = true; continue }
+        standings[i].samples.append(result.microseconds)
+        standings[i].ratios.append(result.ratio)
       }
       blocks += 1
       if options.rungs.contains(blocks) { cut(&standings, after: blocks) }
@@ -116,6 +132,9 @@ public struct Race {
 }
 
 extension Race.Result {
+  /// Fewer are no proof, whatever they say: a race may be ended by its time.
+  static let leastBlocks = 5
+
   /// The one to use: the fastest; among those that cannot be told from it, or are within 2 %, the first in an order that depends on nothing measured.
   /// The control stays unless another is faster with certainty.
   ///
@@ -123,7 +142,7 @@ extension Race.Result {
   ///   5 % behind the best there is used only where all are.
   public func winner(_ space: TuningSpace, edges: [Race.Result] = []) -> Race.Standing {
     let control = standings[0]
-    var finishers = standings.filter { !$0.failed && !$0.ratios.isEmpty && $0.leftAfter == nil && $0.configuration != control.configuration && $0.interval.upperBound < 1 }
+    var finishers = standings.filter { !$0.failed && !$0.ratios.isEmpty && $0.leftAfter == nil && $0.configuration != control.configuration && $0.interval.upperBound < 1 && $0.ratios.count >= Race.Result.leastBlocks }
     finishers.removeAll { finisher in edges.contains { $0.ratio(of: finisher.configuration).map { $0 > 1.02 } ?? true } }
     let steady = finishers.filter { Race.Result.regret($0.configuration, edges) <= 0.05 }
     if !steady.isEmpty { finishers = steady }

@@ -78,6 +78,9 @@ public struct RecordedSpace: Sendable {
 
   public var headerLine: String { String(decoding: (try? JSONRecord.encoder.encode(header)) ?? Data(), as: UTF8.self) + "\n" }
 
+  /// The whole file, one line for each configuration.
+  public var text: String { headerLine + order.map(line).joined() }
+
   public func line(_ configuration: Configuration) -> String {
     let v = space.variants.firstIndex { $0.name == configuration.variant } ?? 0
     let times = (samples[configuration] ?? []).map { String(format: "%.6g", $0) }
@@ -99,14 +102,11 @@ public struct RecordedSpace: Sendable {
 public final class ReplaySampler: Sampler {
   private let recording: RecordedSpace
   private var random: SplitMix
-  /// Blocks times configurations.
-  public private(set) var timed = 0
 
   public init(_ recording: RecordedSpace, seed: UInt64) { (self.recording, random) = (recording, SplitMix(seed)) }
 
   public func block(_ configurations: [Configuration]) -> [Double?] {
-    timed += configurations.count
-    return configurations.map { configuration in
+    configurations.map { configuration in
       guard let list = recording.samples[configuration], !list.isEmpty else { return nil }
       return list[random.below(list.count)]
     }

@@ -1,4 +1,4 @@
-public import BackplaneRegistry
+import BackplaneRegistry
 import Foundation
 
 /// A guess at configurations' times from those that were measured, with how sure it is: a Gaussian process over the logarithm of the time (Rasmussen and Williams,

@@ -1,9 +1,9 @@
-public import BackplaneCore
+import BackplaneCore
 import SQLiteLibrary
 
 /// An SQLite database. One thread at a time.
 final class Database {
-  nonisolated(unsafe) private static let library: Result<bp_sqlite, BackplaneError> = {
+  private static let library: Result<bp_sqlite, BackplaneError> = {
     var table = bp_sqlite()
     if let problem = bp_sqlite_open("libsqlite3.so.0", &table) {
       return .failure(BackplaneError(.unsupported, "the tuning store needs SQLite 3: \(String(cString: problem))", hint: "install libsqlite3-0 (Debian), or go on without stored tuning"))

@@ -24,7 +24,7 @@ public final class StoredChoices: TuningSource {
   public func choices(for graph: Graph, _ records: ABIGraph, on device: Device) -> ChosenConfigurations {
     guard device.info.groups.contains(.tuning) else { return ChosenConfigurations() }
     var choices: [ChosenConfigurations.Choice] = [], wanted: [Problem: JSONRecord] = [:]
-    defer { if !wanted.isEmpty { try? store.add(Array(wanted.values)) } }
+    defer { if !wanted.isEmpty { _ = try? store.add(Array(wanted.values)) } }
     for (index, node) in graph.nodes.enumerated() where lock != nil || notesWanted || !table(node.op).isEmpty {
       let symbols = Set((node.inputs + node.outputs).compactMap { $0 }.flatMap { graph[$0].shape.dimensions }.compactMap { dimension -> Symbol? in
         if case .symbol(let symbol) = dimension { symbol } else { nil }
@@ -32,27 +32,30 @@ public final class StoredChoices: TuningSource {
       // One symbol decides; others stand at their upper bound.
       var values = SymbolValues()
       for symbol in symbols { values[symbol] = symbol.bounds.upperBound }
+      /// - Parameter isMet: A run meets it often enough to be noted.
+      func found(isMet: Bool) -> (configuration: Configuration, text: String)? {
+        guard let id = CaseID(node, in: graph, values) else { return nil }
+        let problem = Problem(id, numerics: node.numerics)
+        let found = choice(problem, node, records, index, device)
+        if found == nil, isMet { note(id, problem, node, records, index, device, &wanted) }
+        return found
+      }
       guard let deciding = symbols.first else {
-        if let found = choice(node, graph, values, records, index, device) { choices.append(.init(node: index, found)) }
-        else { note(node, graph, values, records, index, device, &wanted) }
+        if let found = found(isMet: true) { choices.append(.init(node: index, found.configuration, text: found.text)) }
         continue
       }
       for range in Bucket.covering(deciding.bounds) {
         values[deciding] = range.upperBound
-        guard let found = choice(node, graph, values, records, index, device) else {
-          // The ends of the range are met most: a token at a time, and a whole prompt.
-          if range.lowerBound == deciding.bounds.lowerBound || range.upperBound == deciding.bounds.upperBound { note(node, graph, values, records, index, device, &wanted) }
-          continue
-        }
-        choices.append(.init(node: index, found, symbol: Int(deciding.number), range: range))
+        // The ends of the range are met most: a token at a time, and a whole prompt.
+        let isEnd = range.lowerBound == deciding.bounds.lowerBound || range.upperBound == deciding.bounds.upperBound
+        if let found = found(isMet: isEnd) { choices.append(.init(node: index, found.configuration, symbol: Int(deciding.number), range: range, text: found.text)) }
       }
     }
     return ChosenConfigurations(choices)
   }
 
-  private func choice(_ node: Node, _ graph: Graph, _ values: SymbolValues, _ records: ABIGraph, _ index: Int, _ device: Device) -> Configuration? {
-    guard let id = CaseID(node, in: graph, values) else { return nil }
-    let problem = Problem(id, numerics: node.numerics), key = "\(device.id)\t\(problem.op)\t\(problem.signature)\t\(problem.bucket)"
+  private func choice(_ problem: Problem, _ node: Node, _ records: ABIGraph, _ index: Int, _ device: Device) -> (configuration: Configuration, text: String)? {
+    let key = "\(device.id)\t\(problem.op)\t\(problem.signature)\t\(problem.bucket)"
     let candidates = lock.map { lock in lock.choices[key].map { [$0] } ?? [] } ?? (table(problem.op)[problem] ?? []).map(\.configuration)
     guard !candidates.isEmpty, let variants = try? device.variants(records, node: index) else { return nil }
     let text: String
@@ -62,13 +65,11 @@ public final class StoredChoices: TuningSource {
     } else { text = candidates[0] }
     guard let request = try? ConfigurationRequest(text), let configuration = try? variants.configuration(request), (try? device.check(configuration, records, node: index)) != nil else { return nil }
     used.withLock { $0[key] = text }
-    return configuration
+    return (configuration, text)
   }
 
-  private func note(_ node: Node, _ graph: Graph, _ values: SymbolValues, _ records: ABIGraph, _ index: Int, _ device: Device, _ wanted: inout [Problem: JSONRecord]) {
-    guard notesWanted, lock == nil, let id = CaseID(node, in: graph, values) else { return }
-    let problem = Problem(id, numerics: node.numerics)
-    guard wanted[problem] == nil, let variants = try? device.variants(records, node: index) else { return }
+  private func note(_ id: CaseID, _ problem: Problem, _ node: Node, _ records: ABIGraph, _ index: Int, _ device: Device, _ wanted: inout [Problem: JSONRecord]) {
+    guard notesWanted, lock == nil, wanted[problem] == nil, let variants = try? device.variants(records, node: index) else { return }
     let space = TuningSpace(variants: variants, numerics: node.numerics)
     guard space.configurations(limit: 2).count > 1 else { return }
     wanted[problem] = JSONRecord(wanted: id.description, problem: problem, device: .init(device), plugin: PluginCode.plugin(device.plugin, space.variants.first),

@@ -1,5 +1,5 @@
 public import BackplaneCore
-public import BackplaneRegistry
+import BackplaneRegistry
 import Foundation
 import Synchronization
 

@@ -61,6 +61,11 @@ struct MachineLimits {
     return a.rate + (b.rate - a.rate) * Double(bytes - a.bytes) / Double(b.bytes - a.bytes)
   }
 
+  /// Least seconds for so many operations and bytes: by arithmetic or by reading, whichever is longer.
+  func leastSeconds(operations: Double, int8: Bool, bytes: Int) -> Double {
+    max(operations / (rate(int8: int8) * 1e9), Double(bytes) / (read(bytes) * 1e9))
+  }
+
   var record: [String: Any] {
     ["threads": threads, "gops": Dictionary(uniqueKeysWithValues: rates.map { ($0.name, $0.rate) }),
      "read_gbps": Dictionary(uniqueKeysWithValues: reads.map { ("\($0.bytes)", $0.rate) }), "region_microseconds": region]
@@ -146,11 +151,8 @@ struct BenchResult {
   var seconds: Double { microseconds["median"]! / 1e6 }
   var gigaops: Double { work.operations / seconds / 1e9 }
   var gigabytes: Double { Double(bytes) / seconds / 1e9 }
-  /// Least time by arithmetic and by reading, whichever is longer, over the time taken.
-  var share: Double {
-    let arithmetic = work.operations / (limits.rate(int8: work.op == "matmul" && work.format.kind == .block) * 1e9)
-    return max(arithmetic, Double(bytes) / (limits.read(bytes) * 1e9)) / seconds
-  }
+  /// Least time that the machine allows over the time taken.
+  var share: Double { limits.leastSeconds(operations: work.operations, int8: work.op == "matmul" && work.format.kind == .block, bytes: bytes) / seconds }
 
   var record: [String: Any] {
     ["name": work.name, "op": work.op, "format": work.format.name, "sizes": work.sizes, "microseconds": microseconds, "gflops": gigaops, "gbps": gigabytes,

@@ -175,7 +175,6 @@ enum ConformVerbs {
   private static func show(_ result: CaseResult) -> ExitCode {
     print("\(result.outcome.rawValue.uppercased())\(result.fault.map { " (\($0))" } ?? "")  \(result.id)")
     if let message = result.message { print(message) }
-    if let bad = result.firstBad { print("first bad element: \(bad.output)[\(bad.index)] = \(bad.actual), expected \(bad.expected) ± \(bad.bound)") }
     if let vector = result.vector {
       print("nodes: \(vector.nodes.joined(separator: ", ")); beside ONNX \(vector.byPackageRule) of the package's tolerance"
         + (vector.byBound.map { ", \($0) of the bound" } ?? ""))
@@ -286,10 +285,7 @@ struct ConformTarget: Sendable {
     if let folder = arguments["onnx"] { words += ["--onnx", folder] }
     // Two threads: loops are shared out, and children do not fight for processors.
     words += ["--threads", arguments["threads"] ?? "2"]
-    for path in arguments.all("plugin") { words += ["--plugin", path] }
-    for path in arguments.all("operators") { words += ["--operators", path] }
-    for setting in arguments.all("set") { words += ["--set", setting] }
-    return words
+    return words + SharedOptions.forwarded(arguments)
   }
 }
 

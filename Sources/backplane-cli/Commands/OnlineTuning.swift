@@ -11,7 +11,8 @@ enum OnlineTuning {
 
   static func start(_ arguments: Arguments) throws {
     var words = ["tune", "--wanted", "--effort", "quick", "--share", "\(share)", "--until-parent-ends", "--tuning", "off", "--device", arguments["device"] ?? "auto"]
-    for name in ["threads", "plugin", "set"] where arguments.declares(name) { for value in arguments.all(name) { words += ["--" + name, value] } }
+    if let threads = arguments["threads"] { words += ["--threads", threads] }
+    words += SharedOptions.forwarded(arguments)
     let child = Process()
     child.executableURL = URL(fileURLWithPath: try ConformVerbs.ownPath())
     child.arguments = words

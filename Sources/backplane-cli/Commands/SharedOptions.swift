@@ -21,6 +21,11 @@ enum SharedOptions {
     for path in arguments.all("operators") { try OperatorFolder.register(at: URL(fileURLWithPath: path).standardizedFileURL.path) }
   }
 
+  /// What a child process needs to have the same devices: `--plugin`, `--operators` and `--set`.
+  static func forwarded(_ arguments: Arguments) -> [String] {
+    ["plugin", "operators", "set"].flatMap { name in arguments.all(name).flatMap { ["--" + name, $0] } }
+  }
+
   /// What `--set` says.
   static func settings(_ arguments: Arguments) throws -> [String: String] {
     var settings: [String: String] = [:]

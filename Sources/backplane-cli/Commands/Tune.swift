@@ -58,8 +58,7 @@ enum TuneVerbs {
     let timeout = try arguments.int("timeout", 1...3600) ?? 20
     var words = ["tune-child", "--device", device.id]
     if let threads = arguments["threads"] { words += ["--threads", threads] }
-    for path in arguments.all("plugin") { words += ["--plugin", path] }
-    for setting in arguments.all("set") { words += ["--set", setting] }
+    words += SharedOptions.forwarded(arguments)
     return { ChildRunner(executable: tool, arguments: words, timeout: .seconds(timeout)) }
   }
 

@@ -73,66 +73,28 @@ extension TuneVerbs {
     let device = try devices(arguments)[0], samples = try arguments.int("samples", 1...1000) ?? 5
     let numerics = try SharedOptions.modelOptions(arguments).numerics
     let space = TuningSpace(variants: try device.variants(try ABIGraph(try CaseGraph(try CaseID(id), numerics: numerics).graph), node: 0), numerics: numerics)
+    let isNew = !FileManager.default.fileExists(atPath: file)
     var recording: RecordedSpace
-    if FileManager.default.fileExists(atPath: file) { recording = try RecordedSpace(file: file) } else {
+    if !isNew { recording = try RecordedSpace(file: file) } else {
       recording = RecordedSpace(of: space, case: id, device: device.info.name, driver: "\(device.info.driver) \(device.info.driverVersion)", date: Waivers.day())
     }
     guard recording.header.case == id, recording.space.hash == space.hash else { throw BackplaneError(.file, "is a recording of another case or space", subject: file, hint: "give another --output") }
-    let all = space.configurations(), missing = all.filter { recording.samples[$0] == nil }
-    let child = try makeChild(arguments, device)()
+    guard let standard = space.standard else { throw BackplaneError(.unsupported, "there is nothing to choose for \(id)", subject: device.id) }
     let start = ContinuousClock.now, limit = Double(try arguments.int("seconds", 1...100_000) ?? 100_000)
-    var text = FileManager.default.fileExists(atPath: file) ? "" : recording.headerLine
-    guard let handle = FileHandle(forWritingAtPath: file) ?? { FileManager.default.createFile(atPath: file, contents: nil); return FileHandle(forWritingAtPath: file) }() else {
+    guard !isNew || FileManager.default.createFile(atPath: file, contents: Data(recording.headerLine.utf8)), let handle = FileHandle(forWritingAtPath: file) else {
       throw BackplaneError(.file, "cannot be written", subject: file)
     }
     try handle.seekToEnd()
-    guard let standard = space.standard else { throw BackplaneError(.unsupported, "there is nothing to choose for \(id)", subject: device.id) }
-    var done = 0, unit = recording.time(standard) ?? 0
-    let judged = try JudgingCases.ids(for: id)
-    let sampler = DeviceSampler(child, space, case: id, judgedBy: Array(judged.prefix(1)))
-    func isOver() -> Bool { Double((ContinuousClock.now - start).components.seconds) > limit }
-    /// As ratios to the default, timed before and after in each block: what the machine does meanwhile cancels.
-    func time(_ group: [Configuration], _ count: Int) -> [Configuration: [Double]] {
-      var times: [Configuration: [Double]] = [:]
-      for _ in 0..<3 * count where times.values.first.map({ $0.count < count }) ?? !group.isEmpty {
-        let block = sampler.block([standard] + group + [standard])
-        guard let before = block[0], let after = block[block.count - 1], abs(after - before) < 0.1 * before else { continue }
-        if unit == 0 { unit = (before + after) / 2 }
-        for (i, configuration) in group.enumerated() {
-          let expected = before + (after - before) * Double(i + 1) / Double(group.count + 1)
-          if let time = block[i + 1] { times[configuration, default: []].append(time / expected * unit) }
-        }
-      }
-      return times
+    let sampler = DeviceSampler(try makeChild(arguments, device)(), space, case: id, judgedBy: Array(try JudgingCases.ids(for: id).prefix(1)))
+    var recorder = SpaceRecorder(recording, standard: standard, sampler: sampler, samples: samples)
+    let isWhole = try recorder.run(isRight: { sampler.verify($0) == nil }, keep: { try handle.write(contentsOf: Data($0.utf8)) }, progress: Terminal.progress) {
+      Double((ContinuousClock.now - start).components.seconds) > limit
     }
-    func keep(_ group: [Configuration], _ times: [Configuration: [Double]]) throws {
-      for configuration in group {
-        recording.add(configuration, times[configuration] ?? [])
-        text += recording.line(configuration)
-      }
-      try handle.write(contentsOf: Data(text.utf8))
-      text = ""
-    }
-    for group in stride(from: 0, to: missing.count, by: 8).map({ Array(missing[$0..<min($0 + 8, missing.count)]) }) {
-      if isOver() { break }
-      try keep(group, time(group.filter { sampler.verify($0) == nil }, samples))
-      done += group.count
-      Terminal.progress("\(all.count - missing.count + done) of \(all.count) configurations")
-    }
-    // The fastest of thousands are so by chance, too: they are timed again, until those that are fastest have been.
-    for _ in 0..<6 where recording.order.count == all.count && !isOver() {
-      let fastest = recording.order.compactMap { c in recording.time(c).map { (c, $0) } }.sorted { $0.1 < $1.1 }.prefix(48).map(\.0)
-      let again = fastest.filter { recording.samples[$0]!.count < 4 * samples }
-      if again.isEmpty { break }
-      for group in stride(from: 0, to: again.count, by: 8).map({ Array(again[$0..<min($0 + 8, again.count)]) }) {
-        let times = time(group, 3 * samples)
-        try keep(group, Dictionary(uniqueKeysWithValues: group.map { ($0, recording.samples[$0]! + (times[$0] ?? [])) }))
-      }
-      Terminal.progress("\(again.count) of the fastest again")
-    }
+    recording = recorder.recording
+    if isWhole { try ConformVerbs.write(Data(recording.text.utf8), to: file) }
     Terminal.progress("")
     let optimum = recording.optimum
-    print("\(recording.order.count) of \(all.count) configurations" + (optimum.map { ", best \(Terminal.rounded($0.microseconds, 1)) µs \(space.request($0.configuration))" } ?? "")
+    print("\(recording.order.count) of \(space.configurations().count) configurations" + (optimum.map { ", best \(Terminal.rounded($0.microseconds, 1)) µs \(space.request($0.configuration))" } ?? "")
       + (recording.time(standard).map { ", default \(Terminal.rounded($0, 1)) µs" } ?? ""))
     return .success
   }

@@ -13,10 +13,9 @@ final class TuningLimits {
     threads = (try? arguments.int("threads", 1...1024)) ?? ProcessInfo.processInfo.activeProcessorCount
   }
 
-  /// The longer of computing and of reading every operand once.
+  /// With every operand read once.
   func microseconds(_ work: CaseWork, _ device: Device, _ numerics: Numerics) -> Double? {
     guard device.info.kind == .cpu else { return nil }
-    let arithmetic = 2 * work.multiplyAdds / (machine.rate(int8: numerics == .fast && work.multiplyAdds > 0) * 1e3)
-    return max(arithmetic, work.bytes / (machine.read(Int(work.bytes)) * 1e3))
+    return 1e6 * machine.leastSeconds(operations: 2 * work.multiplyAdds, int8: numerics == .fast && work.multiplyAdds > 0, bytes: Int(work.bytes))
   }
 }
