@@ -17,7 +17,7 @@ MODEL = build/models/gemma-3-270m-q4_k_m.gguf
 # The plugins of this package: what is built, and what goes into a bundle.
 PLUGINS = BackplaneCPU BackplaneOpenCL BackplaneNPUStub BackplaneVulkan
 
-.PHONY: help deps build demo test onnx-vectors install uninstall bundle fuzz tsan sanitize generate check-generated format bench model clean
+.PHONY: help deps build demo test onnx-vectors install uninstall bundle fuzz tsan sanitize generate check-generated format docs bench model clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -51,8 +51,8 @@ uninstall: ## take away what `make install` put under PREFIX
 bundle: build ## an archive of tool, plugins and the libraries they need, for machines without a Swift toolchain (build/*.tar.xz)
 	@CONFIG=$(CONFIG) PLUGINS="$(PLUGINS)" bash .ci/bundle
 
-fuzz: deps ## a million random sequences of calls of the C interface under AddressSanitizer (SEQUENCES, SEED)
-	@SWIFT="$(SWIFT)" SEQUENCES=$(or $(SEQUENCES),1000000) SEED=$(SEED) bash .ci/fuzz address
+fuzz: deps ## a million random sequences of calls of the C interface under AddressSanitizer, and ten thousand loops of everything that can be freed (SEQUENCES, SEED, LOOPS)
+	@SWIFT="$(SWIFT)" LOOPS=$(or $(LOOPS),10000) SEQUENCES=$(or $(SEQUENCES),1000000) SEED=$(SEED) bash .ci/fuzz address
 
 tsan: deps ## the same in eight threads on one runtime under ThreadSanitizer, 1000 a thread
 	@SWIFT="$(SWIFT)" SEQUENCES=$(or $(SEQUENCES),1000) SEED=$(SEED) bash .ci/fuzz thread
@@ -68,6 +68,9 @@ check-generated: ## fail when a generated file is stale
 
 format: ## format the Swift sources
 	@$(SWIFT) format --in-place --recursive Sources Plugins Tests Package.swift
+
+docs: deps ## render the Swift modules' documentation into build/docs (docc of the toolchain); fails on links that lead nowhere
+	@SWIFT="$(SWIFT)" bash .ci/docs
 
 bench: build model ## measure the model's prompt and decode speed on this machine
 	@$(BIN)/backplane bench $(MODEL)

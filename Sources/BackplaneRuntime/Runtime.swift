@@ -73,7 +73,7 @@ public final class Runtime: Sendable {
   }
 
   /// The host's table outlives the runtime; its threads do not. What still runs then runs on its caller's thread.
-  deinit { host.pool.stop() }
+  deinit { host.retire() }
 
   /// Every device that can be opened, in search order. Opened at the first call.
   public var devices: [Device] {

@@ -114,4 +114,17 @@ private func imports(of file: URL) throws -> [String] {
       }
     }
   }
+
+  /// What the product Backplane throws says its type: callers switch over codes without a cast. Closures of the application's may throw what they like.
+  @Test(arguments: ["Core", "Specs", "Planner", "Registry", "Runtime", "Models"]) func publicFunctionsThrowTyped(module: String) throws {
+    for file in files(below: "Sources/Backplane\(module)", ending: ["swift"]) {
+      for declaration in try String(contentsOf: file, encoding: .utf8).matches(of: /public [^{}\n=]*\b(func|init)\b[^{}]*(\{ _ in true \}[^{}]*)?\{/) {
+        var text = String(declaration.output.0).replacing("throws(", with: "typed(")
+        // Parameters, innermost parentheses first.
+        while case let inner = text.replacing(/\([^()]*\)/, with: ""), inner != text { text = inner }
+        if declaration.output.0.contains("from decoder: any Decoder") { continue }
+        #expect(!text.contains(/\bthrows\b/), "\(file.lastPathComponent): \(declaration.output.0)")
+      }
+    }
+  }
 }

@@ -29,6 +29,20 @@ extension CInterface {
       #expect(result.calls > 40_000 && result.runs > 500, "\(result.calls) calls, \(result.runs) runs")
     }
 
+    /// What the search for leaks cannot see: handles, threads and files that are kept, memory that something still points to. In a process of its own.
+    @Test func whatIsMadeAndFreedLeavesNothingBehind() throws {
+      func churn(_ arguments: [String]) throws -> (status: Int32, output: String, error: String) { try Tool("env").attempt(["\(buildFolder)/_CAPIFuzz", "churn"] + arguments) }
+      for device in [[], ["\(buildFolder)/libBackplaneCPU.so", "cpu"]] {
+        let clean = try churn(["200"] + device)
+        #expect(clean.status == 0, "\(clean.output)\(clean.error)")
+      }
+      // Left on purpose, each is found.
+      for (what, loops, words) in [("handles", "50", "handles have grown"), ("files", "50", "open files have grown"), ("memory", "400", "bytes of malloc's have grown")] {
+        let left = try churn([loops, what])
+        #expect(left.status == 1 && left.output.contains(words), "\(what): \(left.output)\(left.error)")
+      }
+    }
+
     @Test func eightThreadsShareARuntime() throws {
       let (handles, folder) = (Handles(), try TemporaryFolder())
       let runtime = try handles.runtime()

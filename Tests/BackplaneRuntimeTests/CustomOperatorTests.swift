@@ -75,6 +75,40 @@ private func run(_ compiled: CompiledGraph, _ g: (graph: Graph, a: TensorID, b: 
     }
   }
 
+  /// A graph that does not know of it reaches a device's own operator, as it does the catalogue's fused ones.
+  @Test func partsAreFusedIntoItWhereADeviceTakesIt() throws {
+    try register("fused.difference", composed: true)
+    var builder = GraphBuilder()
+    let rows = builder.symbol("rows", 0...4)
+    let shape = Shape([.symbol(rows), .fixed(2)])
+    let (a, b) = (builder.input("a", .f32, shape), builder.input("b", .f32, shape))
+    let negative = try builder.apply("neg", [b])[0]!
+    let difference = try builder.apply("add", [a, negative])[0]!
+    let y = try builder.apply("add", [try builder.apply("relu", [difference])[0]!, b], name: "y")[0]!
+    builder.output(y)
+    let g = (graph: builder.graph, a: a, b: b, y: y, rows: rows)
+    let able = FakeDeviceOptions(ops: FakeDeviceOptions.everything.union(["fused.difference"]))
+
+    let fused = try makeRuntime([able]).runtime.compile(g.graph)
+    #expect(fused.graph.nodes.map(\.op) == ["fused.difference", "relu", "add"])
+    #expect(fused.report.entries[0].members == [0, 1])
+    #expect(fused.report.entries[0].why.contains("fused of neg, add"), "\(fused.report.entries[0].why)")
+    #expect(try run(fused, g) == [2, 2, 5, 4])
+    // Not where it costs more, where nobody has it, or where the caller wants none of it.
+    var dear = able
+    dear.costs = ["fused.difference": 2001]
+    for (options, fuses) in [(dear, true), (FakeDeviceOptions(), true), (able, false)] {
+      var compileOptions = CompileOptions()
+      compileOptions.fuses = fuses
+      let parts = try makeRuntime([options]).runtime.compile(g.graph, compileOptions)
+      #expect(parts.graph.nodes.map(\.op) == ["neg", "add", "relu", "add"])
+      #expect(try run(parts, g) == [2, 2, 5, 4])
+    }
+    // And not where somebody else reads what lies between.
+    builder.output(negative)
+    #expect(try makeRuntime([able]).runtime.compile(builder.graph).graph.nodes.map(\.op) == ["neg", "add", "relu", "add"])
+  }
+
   @Test func pinsGoOnToTheParts() throws {
     try register("pinned.difference", composed: true)
     let (runtime, _) = try makeRuntime([FakeDeviceOptions(cost: 10), FakeDeviceOptions(cost: 1_000_000)])

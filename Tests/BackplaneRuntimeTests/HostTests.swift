@@ -32,6 +32,19 @@ import Testing
     #expect(table.alloc(table.ctx, 10, 3, 7) == nil)
   }
 
+  /// Looking at the handler must not wrap it: after many messages the wrappers would fill memory and, called through, the stack.
+  @Test func aMessageGoesStraightToItsHandlerHoweverManyCameBefore() {
+    let depths = Mutex<Set<UInt>>([])
+    let host = host(log: { _ in
+      var here = 0
+      let address = withUnsafeMutablePointer(to: &here) { UInt(bitPattern: $0) }
+      depths.withLock { _ = $0.insert(address) }
+    })
+    func say() { host.log(LogMessage(level: .warning, category: "test", text: "again")) }
+    for _ in 0..<100 { say() }
+    #expect(depths.withLock { $0.count } == 1)
+  }
+
   @Test func theEnvironmentSetsAndOptionsWin() {
     let environment = ["BACKPLANE_CPU_ISA": "avx2", "BACKPLANE_OPENCL_BUILD_FLAGS": "-w", "HOME": "/", "BACKPLANE_VALIDATE": "1"]
     #expect(PluginHost.settings(from: environment) == ["cpu.isa": "avx2", "opencl.build_flags": "-w"])

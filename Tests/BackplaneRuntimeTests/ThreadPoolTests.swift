@@ -126,6 +126,29 @@ private let count: ThreadPool.Body = { raw, begin, end, worker in
     #expect(tally.isEachOnce)
   }
 
+  @Test func aStoppedPoolRunsTasksOnTheCallersThread() {
+    let pool = ThreadPool(workers: 2)
+    let tally = Tally(1)
+    pool.post({ raw in Tally.of(raw).workers[61].add(1, ordering: .releasing) }, tally.pointer)
+    pool.stop()
+    // What was queued is done all the same.
+    while tally.workers[61].load(ordering: .acquiring) < 1 { usleep(100) }
+    pool.post({ raw in Tally.of(raw).counts[0].store(Int(pthread_self()), ordering: .relaxed) }, tally.pointer)
+    #expect(tally.counts[0].load(ordering: .relaxed) == Int(pthread_self()))
+  }
+
+  /// The system has a thousand thread-local keys for a whole process.
+  @Test func thereMayBeAThousandPoolsAndLoopsOfOneInsideAnothers() {
+    let pools = (0..<1100).map { _ in ThreadPool(workers: 1) }
+    withExtendedLifetime(pools) {}
+    let outer = Tally(100)
+    outer.pool = ThreadPool(workers: 2)
+    ThreadPool(workers: 2).parallelFor(100, grain: 1, { raw, begin, end, _ in
+      for _ in begin..<end { Tally.of(raw).pool!.parallelFor(100, grain: 1, count, raw) }
+    }, outer.pointer)
+    #expect((0..<100).allSatisfy { outer.counts[$0].load(ordering: .relaxed) == 100 })
+  }
+
   @Test func postedTasksRunAndMayUseLoops() {
     let tally = Tally(100)
     tally.pool = ThreadPool(workers: 2)

@@ -73,6 +73,19 @@ import _TestSupport
     #expect(bad.status == 1 && bad.errors.contains("x.json"), "\(bad.errors)")
   }
 
+  /// A C program that has never heard of the plugin's operator: its graph of the catalogue's reaches it, and says the same on a device without it.
+  @Test func aGraphOfPartsReachesThePluginsOperator() throws {
+    let (folder, library) = try built()
+    let program = folder.path + "/parts"
+    try _TestSupport.Tool("cc", "gcc", "clang").run(
+      ["-std=c99", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-I\(packageFolder)/Sources/BackplaneC/Header/include",
+       Tool.fixture("operators/graph_of_parts.c").path, "-o", program, "-L\(buildFolder)", "-lBackplaneC", "-Wl,-rpath,\(buildFolder)", "-lm"])
+    let own = try _TestSupport.Tool("env").attempt([program, library, "acme"])
+    #expect(own.status == 0 && own.output.contains("demo.swish_bias") && own.output.contains("fused of add, scale, sigmoid, mul"), "\(own)")
+    let other = try _TestSupport.Tool("env").attempt([program, buildFolder + "/libBackplaneCPU.so", "cpu"])
+    #expect(other.status == 0 && !other.output.contains("demo.swish_bias"), "\(other)")
+  }
+
   /// Where no device has it, its parts run, and a device that has it takes its parts whole.
   @Test func otherDevicesRunItsParts() throws {
     let (folder, library) = try built()

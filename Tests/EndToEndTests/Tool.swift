@@ -21,8 +21,8 @@ enum Tool {
   ///
   /// - Parameters:
   ///   - environment: Added to this process's own.
-  ///   - meanwhile: Done while the tool runs.
-  static func run(_ arguments: [String], environment: [String: String] = [:], timeout: Double = 600, meanwhile: () -> Void = {}) throws -> Result {
+  ///   - meanwhile: Done while the tool runs; gets its process number.
+  static func run(_ arguments: [String], environment: [String: String] = [:], timeout: Double = 600, meanwhile: (Int32) -> Void = { _ in }) throws -> Result {
     let process = Process()
     process.executableURL = folder.appendingPathComponent("backplane")
     process.arguments = arguments
@@ -37,7 +37,7 @@ enum Tool {
     process.standardError = try FileHandle(forWritingTo: err)
     process.standardInput = FileHandle.nullDevice
     try process.run()
-    meanwhile()
+    meanwhile(process.processIdentifier)
     let deadline = Date().addingTimeInterval(timeout)
     while process.isRunning, Date() < deadline { usleep(5000) }
     if process.isRunning { process.terminate(); Issue.record("backplane \(arguments) did not end within \(timeout) s") }

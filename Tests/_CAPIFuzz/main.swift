@@ -1,5 +1,7 @@
 // _CAPIFuzz [SEQUENCES] [SEED] [THREADS]: random sequences of calls of the C interface with the oracle as the device. `.ci/fuzz` builds it with
 // sanitizers. Ends with 1 when a rule was broken, naming the seed.
+// _CAPIFuzz churn [LOOPS] [handles|memory|files|PLUGIN DEVICE]: makes, uses and frees handles of every kind so many times, on the oracle or on a plugin's
+// device. Ends with 1 when something is left behind; one of the three words leaves something on purpose.
 import BackplaneC
 import BackplaneCHeader
 import BackplaneModels
@@ -7,6 +9,7 @@ import BackplaneReference
 import Foundation
 import _CAPIFuzzer
 
+if CommandLine.arguments.dropFirst().first == "churn" { churn(Array(CommandLine.arguments.dropFirst(2))) }
 let numbers = CommandLine.arguments.dropFirst().map { UInt64($0) ?? 0 }
 let sequences = numbers.count > 0 ? numbers[0] : 10_000
 let seed = numbers.count > 1 ? numbers[1] : 1

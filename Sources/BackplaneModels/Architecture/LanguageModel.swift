@@ -44,7 +44,7 @@ public struct LanguageModel: Sendable {
 
   /// Reads a GGUF file's metadata and builds the graph; weights are only mapped.
   ///
-  /// - Throws: ``BackplaneError`` naming what is wrong with the file, with values.
+  /// - Throws: `BackplaneError` naming what is wrong with the file, with values.
   public init(path: String, options: Options = Options()) throws(BackplaneError) {
     try self.init(GGUFFile(path: path), options: options)
   }
@@ -80,7 +80,7 @@ public struct LanguageModel: Sendable {
 }
 
 extension LanguageModel.Options {
-  /// - Throws: ``BackplaneError`` (invalid) for a bound below 1.
+  /// - Throws: `BackplaneError` (invalid) for a bound below 1.
   func check() throws(BackplaneError) {
     for (name, value) in [("maximumTokens", maximumTokens), ("contextLength", contextLength ?? 1), ("maximumOutputs", maximumOutputs)] {
       guard (1...Int(Int32.max)).contains(value) else { throw BackplaneError(.invalid, "\(name) is \(value)", hint: "1 to \(Int32.max) is possible") }

@@ -33,7 +33,7 @@ public struct ModelConfiguration: Sendable, Hashable {
 
   /// Reads and checks the metadata of `file`.
   ///
-  /// - Throws: ``BackplaneError`` naming the key and its value: unknown architecture, missing or impossible numbers.
+  /// - Throws: `BackplaneError` naming the key and its value: unknown architecture, missing or impossible numbers.
   public init(_ file: GGUFFile) throws(BackplaneError) {
     let metadata = file.metadata
     let family = try metadata.requiredString("general.architecture")

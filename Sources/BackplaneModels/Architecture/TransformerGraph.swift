@@ -115,7 +115,7 @@ struct TransformerGraph {
     return id
   }
 
-  /// - Throws: ``BackplaneError`` (unsupported) when the file has tensors that the graph does not use: the model would compute something else.
+  /// - Throws: `BackplaneError` (unsupported) when the file has tensors that the graph does not use: the model would compute something else.
   private func checkNothingIsLeft() throws(BackplaneError) {
     // The frequency factors are in the rope tables.
     let left = file.tensors.map(\.name).filter { weights[$0] == nil && $0 != "rope_freqs.weight" }

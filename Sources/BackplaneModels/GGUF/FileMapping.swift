@@ -23,7 +23,7 @@ final class FileMapping: @unchecked Sendable {
 
   /// Maps a regular file read-only.
   ///
-  /// - Throws: ``BackplaneError`` (file) when it is missing, unreadable, a directory, not a regular file, or empty.
+  /// - Throws: `BackplaneError` (file) when it is missing, unreadable, a directory, not a regular file, or empty.
   init(path: String) throws(BackplaneError) {
     // Non-blocking: opening a FIFO must not wait for a writer. It means nothing for a regular file.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -63,7 +63,7 @@ final class FileMapping: @unchecked Sendable {
     bytes = UnsafeRawBufferPointer(rebasing: copy[..<contents.count])
   }
 
-  /// - Throws: ``BackplaneError`` (file) when the file's size or modification time is no longer what it was.
+  /// - Throws: `BackplaneError` (file) when the file's size or modification time is no longer what it was.
   func checkUnchanged() throws(BackplaneError) {
     if descriptor < 0 { return }
     var status = stat()

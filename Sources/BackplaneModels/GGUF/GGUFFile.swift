@@ -30,7 +30,7 @@ public final class GGUFFile: Sendable {
 
   /// Maps and checks a file; reads the header only.
   ///
-  /// - Throws: ``BackplaneError`` (file): missing, unreadable, not GGUF, truncated, or inconsistent.
+  /// - Throws: `BackplaneError` (file): missing, unreadable, not GGUF, truncated, or inconsistent.
   public convenience init(path: String) throws(BackplaneError) { try self.init(mapping: FileMapping(path: path)) }
 
   /// Reads a file's contents from memory, copying them once.
@@ -69,6 +69,6 @@ public final class GGUFFile: Sendable {
 
   /// Compares the file's size and modification time with those at opening.
   ///
-  /// - Throws: ``BackplaneError`` (file) when they differ: data read meanwhile may be wrong.
+  /// - Throws: `BackplaneError` (file) when they differ: data read meanwhile may be wrong.
   public func checkUnchanged() throws(BackplaneError) { try mapping.checkUnchanged() }
 }

@@ -46,7 +46,7 @@ public struct GGUFWriter: Sendable {
 
   /// Writes the file under a temporary name and renames it, so that a reader sees all of it or nothing.
   ///
-  /// - Throws: ``BackplaneError`` (file) when the place cannot be written or the disk is full.
+  /// - Throws: `BackplaneError` (file) when the place cannot be written or the disk is full.
   public func write(to path: String) throws(BackplaneError) {
     let partial = path + ".partial-\(getpid())"
     func fail(_ what: String) -> BackplaneError {

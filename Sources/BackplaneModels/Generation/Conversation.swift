@@ -9,7 +9,7 @@ import Foundation
 /// ```
 ///
 /// Work is done on a thread of the conversation's own, never on the threads that tasks share. A piece is computed when it is asked for: a loop that is
-/// left computes no more. Cancelling the task that waits for a piece ends the text with ``BackplaneError`` (cancelled).
+/// left computes no more. Cancelling the task that waits for a piece ends the text with `BackplaneError` (cancelled).
 public actor Conversation {
   private let generator: TextGenerator
   private var steps: TextSteps?
@@ -20,7 +20,7 @@ public actor Conversation {
 
   /// Compiles the model, on the caller's thread.
   ///
-  /// - Throws: ``BackplaneError``, as ``TextGenerator`` does.
+  /// - Throws: `BackplaneError`, as ``TextGenerator`` does.
   public init(_ model: LanguageModel, on runtime: Runtime, options: CompileOptions = CompileOptions()) throws(BackplaneError) {
     generator = try TextGenerator(model, on: runtime, options: options)
   }
@@ -85,7 +85,7 @@ public struct TextStream: AsyncSequence, Sendable {
 
     init(stream: TextStream) { self.stream = stream }
 
-    /// - Throws: ``BackplaneError``: the prompt or options are wrong, a device fails, the task was cancelled.
+    /// - Throws: `BackplaneError`: the prompt or options are wrong, a device fails, the task was cancelled.
     public mutating func next(isolation actor: isolated (any Actor)? = #isolation) async throws(BackplaneError) -> TextPiece? {
       if number == nil { number = try await stream.conversation.begin(stream.prompt, stream.options).get() }
       let (token, conversation, number) = (CancellationToken(), stream.conversation, number!)

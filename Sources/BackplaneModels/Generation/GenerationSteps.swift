@@ -23,7 +23,7 @@ public struct GenerationSteps {
 
   /// The next token; nil when the generation has come to its end, whose kind ``result`` has.
   ///
-  /// - Throws: ``BackplaneError``: what ``TextGenerator/feed(_:cancellation:)`` and ``Sampler/next(_:)`` say. The generation is over then.
+  /// - Throws: `BackplaneError`: what ``TextGenerator/feed(_:cancellation:)`` and ``Sampler`` say. The generation is over then.
   public mutating func next(cancellation: CancellationToken? = nil) throws(BackplaneError) -> Int32? {
     if isOver { return nil }
     do throws(BackplaneError) {

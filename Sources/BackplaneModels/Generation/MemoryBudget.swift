@@ -12,7 +12,7 @@ struct MemoryBudget {
 
   /// Gives the session what is left of the budget for its weights. Call when the session was made, before it runs.
   ///
-  /// - Throws: ``BackplaneError`` (out of host memory) with the smallest budget that would work.
+  /// - Throws: `BackplaneError` (out of host memory) with the smallest budget that would work.
   func apply(to session: Session) throws(BackplaneError) {
     guard let paging = session.paging else { return }
     let now = MemoryReport.current()

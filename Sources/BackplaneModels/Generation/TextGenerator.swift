@@ -50,7 +50,7 @@ public final class TextGenerator {
   /// - Parameters:
   ///   - chunks: Sizes of the prompt's runs on devices with static shapes.
   ///   - memoryBudget: Bytes that the process may have in memory; weights are paged to keep within it.
-  /// - Throws: ``BackplaneError``: a node that no device takes, with each device's reason; memory; a changed file.
+  /// - Throws: `BackplaneError`: a node that no device takes, with each device's reason; memory; a changed file.
   public init(_ model: LanguageModel, on runtime: Runtime, options: CompileOptions = CompileOptions(), chunks: [Int] = [64, 256],
               memoryBudget: Int? = nil) throws(BackplaneError) {
     (self.model, self.runtime, self.options, wantedChunks, self.memoryBudget) = (model, runtime, options, chunks, memoryBudget)
@@ -90,7 +90,7 @@ public final class TextGenerator {
   /// Longer inputs than the model's `maximumTokens` go in chunks. The cache counts tokens only after a run succeeded.
   ///
   /// - Returns: `vocabularySize` logits, valid until the next call.
-  /// - Throws: ``BackplaneError`` (invalid) when the cache is too short or a token is not in the vocabulary; what a device says.
+  /// - Throws: `BackplaneError` (invalid) when the cache is too short or a token is not in the vocabulary; what a device says.
   @discardableResult
   public func feed(_ ids: [Int32], cancellation: CancellationToken? = nil) throws(BackplaneError) -> UnsafeBufferPointer<Float> {
     guard !ids.isEmpty else { throw BackplaneError(.invalid, "no tokens to feed", hint: "begin with the beginning-of-sequence token") }
@@ -188,8 +188,9 @@ public final class TextGenerator {
   /// - Parameters:
   ///   - prompt: At least one token.
   ///   - onToken: Called with each token as it comes; false stops.
+  /// - Throws: `BackplaneError`: what ``GenerationSteps/next(cancellation:)`` says, or `onToken` throws.
   public func generate(from prompt: [Int32], count: Int, sampler: inout Sampler, cancellation: CancellationToken? = nil,
-                       onToken: (Int32) throws -> Bool = { _ in true }) throws -> Generation {
+                       onToken: (Int32) throws(BackplaneError) -> Bool = { _ in true }) throws(BackplaneError) -> Generation {
     var steps = GenerationSteps(self, from: prompt, count: count, sampler: sampler)
     defer { sampler = steps.sampler }
     while let token = try steps.next(cancellation: cancellation) {

@@ -29,7 +29,7 @@ public struct TextSteps {
 
   public var result: Generation { steps.result }
 
-  /// - Throws: ``BackplaneError`` (invalid): options that mean nothing, or a prompt without a token.
+  /// - Throws: `BackplaneError` (invalid): options that mean nothing, or a prompt without a token.
   public init(_ generator: TextGenerator, after prompt: String, _ options: TextOptions = TextOptions()) throws(BackplaneError) {
     let sampler = try Sampler(options.sampling)
     guard options.maximumTokens >= 0 else { throw BackplaneError(.invalid, "\(options.maximumTokens) tokens are wanted") }
@@ -43,7 +43,7 @@ public struct TextSteps {
 
   /// The next piece; nil at the end.
   ///
-  /// - Throws: ``BackplaneError``: what ``GenerationSteps/next(cancellation:)`` says.
+  /// - Throws: `BackplaneError`: what ``GenerationSteps/next(cancellation:)`` says.
   public mutating func next(cancellation: CancellationToken? = nil) throws(BackplaneError) -> TextPiece? {
     if let token = try steps.next(cancellation: cancellation) { return TextPiece(token: token, text: stream.append(tokenizer.bytes(of: token))) }
     let rest = stream.finish()

@@ -24,7 +24,7 @@ public struct GraphFile: Sendable {
 
   /// Maps a file and reads its graph.
   ///
-  /// - Throws: ``BackplaneError``: (file) missing, no graph file, cut short, or a header that says what cannot be; what `Graph.check()` says.
+  /// - Throws: `BackplaneError`: (file) missing, no graph file, cut short, or a header that says what cannot be; what `Graph.check()` says.
   public init(path: String) throws(BackplaneError) {
     let file = try MappedFile(path)
     let prefix = GraphFile.magic.count + 8
@@ -60,7 +60,7 @@ public struct GraphFile: Sendable {
 
   /// The header as the file has it.
   ///
-  /// - Throws: ``BackplaneError`` (invalid) when an attribute is no number.
+  /// - Throws: `BackplaneError` (invalid) when an attribute is no number.
   public func header() throws(BackplaneError) -> String { try layout().header }
 
   /// The header, and each weight with the bytes that go before it.
@@ -79,7 +79,7 @@ public struct GraphFile: Sendable {
 
   /// Writes the file under another name beside `path`, then renames it.
   ///
-  /// - Throws: ``BackplaneError``: the graph is wrong, a constant has no bytes, or the file cannot be written.
+  /// - Throws: `BackplaneError`: the graph is wrong, a constant has no bytes, or the file cannot be written.
   public func write(to path: String) throws(BackplaneError) {
     try graph.check()
     let (header, weights) = try layout()

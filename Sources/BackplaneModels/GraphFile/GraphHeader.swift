@@ -61,7 +61,7 @@ extension GraphHeader {
 // MARK: Reading
 
 extension GraphHeader {
-  /// - Throws: ``BackplaneError`` (file) naming the field that is wrong. Whether the graph makes sense is `Graph.check()`'s to say.
+  /// - Throws: `BackplaneError` (file) naming the field that is wrong. Whether the graph makes sense is `Graph.check()`'s to say.
   init(_ json: JSON) throws(BackplaneError) {
     let reader = try JSONReader(json, file: "the header", fields: ["version", "symbols", "tensors", "nodes", "inputs", "constants", "states", "outputs"])
     let version = try reader.int("version")

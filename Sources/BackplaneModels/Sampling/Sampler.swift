@@ -11,7 +11,7 @@ public struct Sampler: Sendable {
   private let random: Philox
 
   /// - Parameter drawn: Where in the seed's sequence to go on.
-  /// - Throws: ``BackplaneError`` (invalid) for options that mean nothing.
+  /// - Throws: `BackplaneError` (invalid) for options that mean nothing.
   public init(_ options: SamplingOptions = .greedy, drawn: UInt64 = 0) throws(BackplaneError) {
     try options.check()
     self.options = options
@@ -21,7 +21,7 @@ public struct Sampler: Sendable {
 
   /// The next token.
   ///
-  /// - Throws: ``BackplaneError`` (invalid) when there is no logit, one is NaN, or all are -infinity.
+  /// - Throws: `BackplaneError` (invalid) when there is no logit, one is NaN, or all are -infinity.
   public mutating func next(_ logits: [Float]) throws(BackplaneError) -> Int32 {
     let result = logits.withUnsafeBufferPointer { buffer in Result { () throws(BackplaneError) in try next(buffer) } }
     return try result.get()
@@ -29,7 +29,7 @@ public struct Sampler: Sendable {
 
   /// The next token.
   ///
-  /// - Throws: ``BackplaneError`` (invalid) when there is no logit, one is NaN, or all are -infinity.
+  /// - Throws: `BackplaneError` (invalid) when there is no logit, one is NaN, or all are -infinity.
   public mutating func next(_ logits: UnsafeBufferPointer<Float>) throws(BackplaneError) -> Int32 {
     let best = try Sampler.likeliest(logits)
     // An infinite logit leaves nothing to chance.

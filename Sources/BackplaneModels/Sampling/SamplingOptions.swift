@@ -23,7 +23,7 @@ public struct SamplingOptions: Hashable, Sendable {
 
   public static let greedy = SamplingOptions()
 
-  /// - Throws: ``BackplaneError`` (invalid) for a value that means nothing.
+  /// - Throws: `BackplaneError` (invalid) for a value that means nothing.
   func check() throws(BackplaneError) {
     func require(_ holds: Bool, _ name: String, _ value: Any, _ wanted: String) throws(BackplaneError) {
       if !holds { throw BackplaneError(.invalid, "sampling: \(name) is \(value)", hint: "\(wanted)") }

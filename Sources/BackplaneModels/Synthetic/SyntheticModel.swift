@@ -17,7 +17,7 @@ public enum SyntheticModel {
 
   /// Writes a model file.
   ///
-  /// - Throws: ``BackplaneError`` (file) when the place cannot be written.
+  /// - Throws: `BackplaneError` (file) when the place cannot be written.
   public static func write(to path: String, architecture: Architecture, seed: UInt64 = 1) throws(BackplaneError) {
     try writer(architecture, seed: seed).write(to: path)
   }

@@ -20,7 +20,7 @@ public struct Tokenizer: Sendable {
     case bytePairs(BytePairModel)
   }
 
-  /// - Throws: ``BackplaneError``: (file) when the vocabulary is missing or inconsistent, (unsupported) when its kind is not known.
+  /// - Throws: `BackplaneError`: (file) when the vocabulary is missing or inconsistent, (unsupported) when its kind is not known.
   public init(_ file: GGUFFile) throws(BackplaneError) {
     let metadata = file.metadata
     let kind = try metadata.requiredString("tokenizer.ggml.model")

@@ -15,7 +15,7 @@ public struct Vocabulary: Sendable {
   private let slots: HashSlots
 
   /// - Parameter controls: Texts of tokens that are control tokens whatever the file says: some converters forget to say it.
-  /// - Throws: ``BackplaneError`` (file) when the vocabulary is missing or its arrays disagree.
+  /// - Throws: `BackplaneError` (file) when the vocabulary is missing or its arrays disagree.
   init(_ metadata: GGUFMetadata, controls: [String] = []) throws(BackplaneError) {
     func fail(_ message: String) -> BackplaneError {
       BackplaneError(.file, message, subject: metadata.subject, hint: "convert the model again with a current converter")

@@ -4,6 +4,7 @@ import ctypes.util
 import glob
 import os
 import subprocess
+import threading
 from ctypes import POINTER, c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 MORE = 2
@@ -104,22 +105,38 @@ def _load():
     raise ImportError(f"libBackplaneC.so was not found; install Backplane (make install), or name the file in BACKPLANE_LIBRARY. Looked for: {', '.join(tried)}")
 
 
-library_path, _library = _load()
-_library.bp_version.restype = c_char_p
-_library.bp_free.argtypes, _library.bp_free.restype = [HANDLE], c_int32
+library_path, library = _load()
+library.bp_version.restype = c_char_p
+library.bp_free.argtypes, library.bp_free.restype = [HANDLE], c_int32
 for _name, _arguments in FUNCTIONS.items():
-    _function = getattr(_library, _name)
+    _function = getattr(library, _name)
     _function.argtypes, _function.restype = [*_arguments, c_void_p], c_int32
 
-version = _library.bp_version().decode()
+version = library.bp_version().decode()
+
+
+class Failures(threading.local):
+    """One of each thread: making one takes longer than a call."""
+
+    def __init__(self):
+        self.failure = Failure()
+        self.address = ctypes.addressof(self.failure)
+
+
+failures = Failures()
+
+
+def failed():
+    """Raises what the last call of this thread said."""
+    failure = failures.failure
+    raise Error(failure.message.decode("utf-8", "replace"), failure.code, failure.op.decode(), failure.label.decode(), failure.node)
 
 
 def call(name, *arguments):
     """Calls a function of the library; raises what goes wrong."""
-    failure = Failure()
-    status = getattr(_library, name)(*arguments, ctypes.byref(failure))
+    status = getattr(library, name)(*arguments, failures.address)
     if status < 0:
-        raise Error(failure.message.decode("utf-8", "replace"), failure.code, failure.op.decode(), failure.label.decode(), failure.node)
+        failed()
     return status
 
 
@@ -131,6 +148,14 @@ def text(name, *arguments):
         if call(name, *arguments, buffer, size, ctypes.byref(needed)) != MORE:
             return buffer.value.decode()
         size = needed.value
+
+
+def pointer(array):
+    """A contiguous numpy array's memory as an argument, which lives as long as the array."""
+    try:
+        return ctypes.byref(c_char.from_buffer(array))
+    except (TypeError, ValueError):  # it cannot be written, or there is nothing in it
+        return array.ctypes.data
 
 
 def integers(kind, values):
@@ -153,7 +178,7 @@ class Handle:
         """Frees it now rather than when Python drops the object."""
         handle, self._handle = self._handle, None
         if handle:
-            _library.bp_free(handle)
+            library.bp_free(handle)
 
     def __enter__(self):
         return self

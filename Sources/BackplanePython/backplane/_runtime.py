@@ -7,7 +7,7 @@ from ctypes import c_char_p, c_int32, c_int64, c_size_t
 import numpy as np
 
 from ._graph import FORMATS, Model, choice
-from ._library import CompileOptions, GenerateOptions, Handle, MORE, MemoryStats, RuntimeOptions, call, integers, text
+from ._library import CompileOptions, GenerateOptions, Handle, MORE, MemoryStats, RuntimeOptions, call, failed, failures, integers, library, pointer, text
 
 FALLBACK = {"warn": 0, "allow": 1, "forbid": 2}
 ENDINGS = {1: "count", 2: "end of text", 3: "context", 4: "stopped"}
@@ -89,23 +89,36 @@ class Session(Handle):
         self._numbers = {tensor["name"]: number for number, tensor in reversed(list(enumerate(header["tensors"])))}
         self._tensors = header["tensors"]
         self._inputs, self._outputs = header["inputs"], header["outputs"]
+        # None where an extent is a symbol.
+        self._fixed = [None if any(extent < 0 for extent in tensor["shape"]) else tuple(tensor["shape"]) for tensor in self._tensors]
+        self._dtypes = {}
 
     def _dtype(self, number):
+        known = self._dtypes.get(number)
+        if known is not None:
+            return known
         tensor = self._tensors[number]
         kind = FORMATS.get(tensor["format"])
         if kind is None:
             raise TypeError(f"{tensor['name']} is of format {tensor['format']}, which numpy has not")
-        return np.dtype(kind)
+        return self._dtypes.setdefault(number, np.dtype(kind))
 
     def _number(self, name):
-        if isinstance(name, int):
-            return int(name)
-        if name not in self._numbers:
+        number = self._numbers.get(name)
+        if number is not None:
+            return number
+        if not isinstance(name, int) or not 0 <= name < len(self._tensors):
             raise KeyError(f"no tensor is called {name!r}; inputs are {[self._tensors[i]['name'] for i in self._inputs]}")
-        return self._numbers[name]
+        return int(name)
 
     def _infer(self, arrays, symbols):
         """Symbols that nobody gave, from the inputs' shapes; a shape that does not fit is an error here, with both shapes."""
+        for number, array in arrays.items():
+            if array.shape != self._fixed[number]:
+                break
+        else:
+            if not self._count and not symbols:
+                return ()
         values = [None] * (self._count + 1)
         for name, value in symbols.items():
             if name not in self._symbols:
@@ -134,22 +147,27 @@ class Session(Handle):
         or are keywords. Gives a dictionary from output names to new arrays.
         """
         arrays = {}
-        for name, value in (inputs or {}).items():
-            number = self._number(name)
-            arrays[number] = np.ascontiguousarray(value, dtype=self._dtype(number))
+        if inputs:
+            for name, value in inputs.items():
+                number = self._number(name)
+                arrays[number] = np.ascontiguousarray(value, self._dtype(number))
         values = self._infer(arrays, symbols)
+        failure = failures.address  # without `call`, which takes as long as they do
         for number, array in arrays.items():
-            call("bp_session_write", self._handle, number, array.ctypes.data, array.nbytes)
-        call("bp_session_run", self._handle, integers(c_int64, values), len(values), None)
+            if library.bp_session_write(self._handle, number, pointer(array), array.nbytes, failure) < 0:
+                failed()
+        if library.bp_session_run(self._handle, integers(c_int64, values) if values else None, len(values), None, failure) < 0:
+            failed()
         results = {}
         for number in self._outputs:
             tensor = self._tensors[number]
-            results[tensor["name"]] = self._read(number, [extent if extent >= 0 else values[-extent - 1] for extent in tensor["shape"]])
+            results[tensor["name"]] = self._read(number, self._fixed[number] or [extent if extent >= 0 else values[-extent - 1] for extent in tensor["shape"]])
         return results
 
     def _read(self, number, shape):
-        array = np.empty(shape, dtype=self._dtype(number))
-        call("bp_session_read", self._handle, number, array.ctypes.data, array.nbytes)
+        array = np.empty(shape, self._dtype(number))
+        if library.bp_session_read(self._handle, number, pointer(array), array.nbytes, failures.address) < 0:
+            failed()
         return array
 
     def state(self, name):

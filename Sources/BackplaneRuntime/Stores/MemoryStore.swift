@@ -24,4 +24,7 @@ final class MemoryStore: Sendable {
     let (key, value) = (Key(store: store, bytes: Array(key)), Value(value))
     values.withLock { $0[key] = value }
   }
+
+  /// What is pinned lives on until it is unpinned.
+  func removeAll() { values.withLock { $0 = [:] } }
 }

@@ -9,7 +9,7 @@ final class TaskThreads: @unchecked Sendable {
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var urgent: [(task: Task, context: UnsafeMutableRawPointer?)] = []
   private var ordinary: [(task: Task, context: UnsafeMutableRawPointer?)] = []
-  private var threads: [pthread_t] = []
+  private var threadCount = 0
   private var idleCount = 0
   private var isStopping = false
 
@@ -25,11 +25,11 @@ final class TaskThreads: @unchecked Sendable {
     lock.deallocate()
   }
 
-  /// A task that finds every thread busy waits for one; when there is none at all, it runs here and now.
+  /// A task that finds every thread busy waits for one; when there is none at all, or no longer, it runs here and now.
   func post(_ task: Task, _ context: UnsafeMutableRawPointer?, isUrgent: Bool) {
     pthread_mutex_lock(lock)
-    if idleCount <= urgent.count + ordinary.count, threads.count < TaskThreads.mostThreads, !isStopping { startOne() }
-    if threads.isEmpty {
+    if idleCount <= urgent.count + ordinary.count, threadCount < TaskThreads.mostThreads, !isStopping { startOne() }
+    if threadCount == 0 || isStopping {
       pthread_mutex_unlock(lock)
       task(context)
       return
@@ -39,25 +39,34 @@ final class TaskThreads: @unchecked Sendable {
     pthread_mutex_unlock(lock)
   }
 
-  /// Runs what is queued and joins the threads.
+  /// Lets the threads end once they have done what is queued, and waits for nothing.
   func stop() {
     pthread_mutex_lock(lock)
     isStopping = true
     pthread_cond_broadcast(changed)
-    let threads = threads
-    pthread_mutex_unlock(lock)
-    for thread in threads { pthread_join(thread, nil) }
-    pthread_mutex_lock(lock)
-    self.threads = []
     pthread_mutex_unlock(lock)
   }
 
+  /// After ``stop()``, on any thread but these.
+  func waitForTheEnd() {
+    pthread_mutex_lock(lock)
+    while threadCount > 0 { pthread_cond_wait(changed, lock) }
+    pthread_mutex_unlock(lock)
+  }
+
+  /// Under the lock. The thread keeps this object: nobody joins it.
   private func startOne() {
+    let own = Unmanaged.passRetained(self)
     let thread = startThread(named: "backplane-task", { raw in
-      Unmanaged<TaskThreads>.fromOpaque(raw!)._withUnsafeGuaranteedRef { $0.run() }
+      Unmanaged<TaskThreads>.fromOpaque(raw!).takeRetainedValue().run()
       return nil
-    }, Unmanaged.passUnretained(self).toOpaque())
-    if let thread { threads.append(thread) }
+    }, own.toOpaque())
+    if let thread {
+      pthread_detach(thread)
+      threadCount += 1
+    } else {
+      own.release()
+    }
   }
 
   private func run() {
@@ -75,6 +84,8 @@ final class TaskThreads: @unchecked Sendable {
         idleCount -= 1
       }
     }
+    threadCount -= 1
+    pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
   }
 }

@@ -32,8 +32,9 @@ public final class ThreadPool: @unchecked Sendable {
   private let loop: UnsafeMutablePointer<Loop>
   private let workers: UnsafeMutablePointer<Worker>
   private let callerWakes: UnsafeMutablePointer<sem_t>
-  private let currentWorker: pthread_key_t
-  private let currentToken: pthread_key_t
+  /// The record of the worker that a thread is, or stands in for: at most one pool's at a time. Of the process, since it has few keys and pools may be many.
+  private static let currentWorker = makeKey()
+  private static let currentToken = makeKey()
   private let tasks = TaskThreads()
   private var threads: [pthread_t] = []
 
@@ -51,23 +52,18 @@ public final class ThreadPool: @unchecked Sendable {
     for i in 0..<workerCount { (workers + i).initialize(to: Worker()) }
     callerWakes = .allocate(capacity: 1)
     sem_init(callerWakes, 0, 0)
-    var (key, tokenKey) = (pthread_key_t(), pthread_key_t())
-    precondition(pthread_key_create(&key, nil) == 0 && pthread_key_create(&tokenKey, nil) == 0, "no thread-local key is left")
-    (currentWorker, currentToken) = (key, tokenKey)
     for i in 1..<max(workerCount, 1) { start(worker: i) }
   }
 
   deinit {
     stop()
-    tasks.stop()
+    tasks.waitForTheEnd()
     loop.deallocate()
     for i in 0..<workerCount { sem_destroy(workers[i].wakes); workers[i].wakes.deallocate() }
     workers.deinitialize(count: workerCount)
     workers.deallocate()
     sem_destroy(callerWakes)
     callerWakes.deallocate()
-    pthread_key_delete(currentWorker)
-    pthread_key_delete(currentToken)
   }
 
   /// The processors that this process may use.
@@ -80,12 +76,27 @@ public final class ThreadPool: @unchecked Sendable {
     return max(1, set.reduce(0) { $0 + $1.nonzeroBitCount })
   }
 
-  /// Ends the workers. Loops still run after it, each on its caller's thread alone.
+  private static func makeKey() -> pthread_key_t {
+    var key = pthread_key_t()
+    precondition(pthread_key_create(&key, nil) == 0, "no thread-local key is left")
+    return key
+  }
+
+  /// Ends the workers, and once they have done what is queued, which is not waited for, the threads for tasks. Loops and tasks still run after it, each
+  /// on its caller's thread alone.
   public func stop() {
     guard isStopping.value.exchange(1, ordering: .sequentiallyConsistent) == 0 else { return }
     for i in 1..<max(workerCount, 1) { sem_post(workers[i].wakes) }
     for thread in threads { pthread_join(thread, nil) }
     threads = []
+    tasks.stop()
+  }
+
+  /// The number of the worker of this pool that the calling thread is.
+  private var ownNumber: Int? {
+    guard let record = pthread_getspecific(ThreadPool.currentWorker)?.assumingMemoryBound(to: Worker.self),
+          workers <= record, record < workers + workerCount else { return nil }
+    return record - workers
   }
 
   // MARK: Loops
@@ -103,23 +114,24 @@ public final class ThreadPool: @unchecked Sendable {
     guard count > 0 else { return true }
     let token = token ?? flag
     let units = max(count / max(grain, 1), 1)
-    let own = pthread_getspecific(currentWorker)
+    let own = ownNumber
     guard units > 1, workerCount > 1, own == nil, isStopping.value.load(ordering: .relaxed) == 0,
           isTaken.value.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged
     else {
       if let token, token.isSet { return false }
-      body(context, 0, count, own.map { UInt32(Int(bitPattern: $0) - 1) } ?? 0)
+      body(context, 0, count, own.map { UInt32($0) } ?? 0)
       return true
     }
     let chunks = min(units, UInt64(workerCount * ThreadPool.chunksPerWorker))
     loop.pointee = Loop(body: body, context: context, count: count, units: units, chunks: chunks, grain: max(grain, 1), token: token)
-    pthread_setspecific(currentWorker, UnsafeRawPointer(bitPattern: 1))
+    let before = pthread_getspecific(ThreadPool.currentWorker)  // of another pool, whose loop this one is in
+    pthread_setspecific(ThreadPool.currentWorker, workers)
     unfinished.value.store(Int(chunks), ordering: .relaxed)
     unclaimed.value.store(Int(chunks), ordering: .sequentiallyConsistent)  // before anybody asks who sleeps
     wakeSleepers(from: 1)
     while runOneChunk(worker: 0) {}
     waitUntilFinished()
-    pthread_setspecific(currentWorker, nil)
+    pthread_setspecific(ThreadPool.currentWorker, before)
     isTaken.value.store(0, ordering: .releasing)
     return !(token?.isSet ?? false)
   }
@@ -129,9 +141,9 @@ public final class ThreadPool: @unchecked Sendable {
 
   /// Lets `token` cancel the loops that this thread calls inside `body`.
   public func withToken<R, E: Error>(_ token: CancellationToken.Flag?, _ body: () throws(E) -> R) throws(E) -> R {
-    let before = pthread_getspecific(currentToken)
-    pthread_setspecific(currentToken, token?.raw)
-    defer { pthread_setspecific(currentToken, before) }
+    let before = pthread_getspecific(ThreadPool.currentToken)
+    pthread_setspecific(ThreadPool.currentToken, token?.raw)
+    defer { pthread_setspecific(ThreadPool.currentToken, before) }
     return try body()
   }
 
@@ -145,7 +157,7 @@ public final class ThreadPool: @unchecked Sendable {
   /// More chunks than workers: who is put aside by the system holds up an eighth of the loop with two workers.
   private static let chunksPerWorker = 4
 
-  private var flag: CancellationToken.Flag? { pthread_getspecific(currentToken).map { CancellationToken.Flag(raw: $0) } }
+  private var flag: CancellationToken.Flag? { pthread_getspecific(ThreadPool.currentToken).map { CancellationToken.Flag(raw: $0) } }
 
   private func runOneChunk(worker: UInt32) -> Bool {
     var left = unclaimed.value.load(ordering: .relaxed)
@@ -203,7 +215,7 @@ public final class ThreadPool: @unchecked Sendable {
   }
 
   private func work(as i: Int) {
-    pthread_setspecific(currentWorker, UnsafeRawPointer(bitPattern: i + 1))
+    pthread_setspecific(ThreadPool.currentWorker, workers + i)
     let own = UInt32(i)
     while isStopping.value.load(ordering: .relaxed) == 0 {
       while runOneChunk(worker: own) {}

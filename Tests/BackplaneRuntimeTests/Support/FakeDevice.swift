@@ -147,6 +147,7 @@ final class FakeBuffer {
 
 enum FakeOperator: String, CaseIterable {
   case add, mul, neg, relu, scale, rmsNorm = "rms_norm", addRmsNorm = "add_rms_norm", matmul, tensorScatter = "tensor_scatter", concat
+  case difference = "fused.difference"  // of CustomOperatorTests
   static let byID: [bp_id: FakeOperator] = Dictionary(uniqueKeysWithValues: allCases.map { (Identifier($0.rawValue).value, $0) })
 }
 

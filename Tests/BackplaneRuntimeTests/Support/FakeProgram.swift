@@ -111,8 +111,8 @@ final class FakeProgram {
     for i in nodes.indices {
       let node = nodes[i]
       switch node.op {
-      case .add, .mul, .neg, .relu, .scale:
-        let hasB = node.op == .add || node.op == .mul
+      case .add, .mul, .difference, .neg, .relu, .scale:
+        let hasB = [.add, .mul, .difference].contains(node.op)
         var work = Elementwise(a: run.floats(tensors[node.inputs.0]), b: hasB ? run.floats(tensors[node.inputs.1]) : nil, y: run.floats(tensors[node.outputs.0]),
                                bCount: hasB ? run.count(tensors[node.inputs.1]) : 1, op: node.op, factor: Float(node.attributes.0), offset: Float(node.attributes.1))
         // On the host's pool, as a real plugin would.
@@ -123,6 +123,7 @@ final class FakeProgram {
             switch work.op {
             case .add: work.y[i] = a + work.b![i % work.bCount]
             case .mul: work.y[i] = a * work.b![i % work.bCount]
+            case .difference: work.y[i] = a - work.b![i % work.bCount]
             case .neg: work.y[i] = -a
             case .relu: work.y[i] = max(a, 0)
             default: work.y[i] = a * work.factor + work.offset

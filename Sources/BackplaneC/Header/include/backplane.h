@@ -98,7 +98,8 @@ typedef struct bp_runtime_options {
   void *log_user;                  /* must stay valid as long as the process: plugins may outlive the runtime */
 } bp_runtime_options;
 
-/* Finds plugins and tries those that changed. Options may be NULL. */
+/* Finds plugins and tries those that changed. Options may be NULL. One is enough for a program: each leaves some kilobytes, which plugins may use as long
+ * as the process lives. */
 BP_API int32_t bp_runtime_create(const bp_runtime_options *options, bp_runtime *runtime, bp_failure *failure);
 /* Adds a plugin that is part of this program. Its table must live as long as the process. */
 BP_API int32_t bp_runtime_register(bp_runtime runtime, const struct bp_plugin *plugin, bp_failure *failure);
