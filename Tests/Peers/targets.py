@@ -19,7 +19,7 @@ import time
 FORMATS = "q4_0,q5_0,q8_0,q4_K,q6_K"
 PIECES = {
     "prefill": ["--op", "matmul", "--format", FORMATS + ",f32,bf16", "--rows", "512"],
-    "batch": ["--op", "matmul", "--format", FORMATS, "--rows", "8,32"],
+    "batch": ["--op", "matmul", "--format", FORMATS, "--rows", "2,4,8,32"],
     "decode": ["--op", "matmul", "--format", "q4_0,q4_1,q5_0,q5_1,q8_0,iq4_nl,mxfp4,q2_K,q3_K,q4_K,q5_K,q6_K,tq2_0", "--rows", "1"],
     "attention": ["--op", "attention", "--format", "f16,bf16,q8_0"],
     "light": ["--op", "softmax,rms_norm,gated_activation,add,argmax"],
