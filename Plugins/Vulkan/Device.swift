@@ -11,6 +11,7 @@ final class Device: KernelDevice, @unchecked Sendable {
   let handle: OpaquePointer
   let pipelines: PipelineStore
   let memoryPlan: MemoryPlan
+  let timelines = Timelines()
   private let cache: ProgramCache
   /// Kernels that the stored pipeline cache has. Guarded by `cacheGuard`.
   private var keptKernels = 0
@@ -47,6 +48,7 @@ final class Device: KernelDevice, @unchecked Sendable {
   }
 
   deinit {
+    timelines.release(handle)
     pipelines.release()
     bp_vk_device_close(handle)
   }

@@ -1,6 +1,32 @@
 import BackplanePluginKit
 import VulkanKernels
 
+/// The timeline semaphores of lanes that have ended, for new lanes to go on with; destroyed with the device.
+///
+/// A semaphore that a submission waited for may be destroyed once that submission has ended. Mesa's queue thread (seen in 22.3) gives back the point
+/// that it waited for after it has signalled that end, into memory that would then be gone: nothing but an idle device says that it is done.
+final class Timelines: @unchecked Sendable {
+  private let guarded = Monitor()
+  private var idle: [(semaphore: VkSemaphore, value: UInt64)] = []
+
+  /// A semaphore of nobody else, with the value that it has.
+  func take(_ device: Device) throws(PluginError) -> (VkSemaphore, UInt64) {
+    if let kept = guarded.locked({ idle.popLast() }) { return kept }
+    var made: VkSemaphore?
+    try device.check(bp_vk_timeline(device.handle, &made), "vkCreateSemaphore")
+    return (made!, 0)
+  }
+
+  /// Takes back a semaphore for which nothing is under way.
+  func give(_ semaphore: VkSemaphore, _ value: UInt64) { guarded.locked { idle.append((semaphore, value)) } }
+
+  /// Destroys them all.
+  func release(_ device: OpaquePointer) {
+    bp_vk_idle(device)
+    for kept in idle { bp_vk_timeline_destroy(device, kept.semaphore) }
+  }
+}
+
 /// A timeline semaphore behind one of the ABI's queues: it counts the submissions that have ended. A thread waits for each end.
 final class Lane: PluginLane, @unchecked Sendable {
   /// The point of a timeline that other submissions may wait for.
@@ -13,16 +39,15 @@ final class Lane: PluginLane, @unchecked Sendable {
   private let device: Device
   let semaphore: VkSemaphore
   /// Of the last submission. One thread at a time submits.
-  private(set) var value: UInt64 = 0
+  private(set) var value: UInt64
   private let thread = SerialThread()
 
   init(_ device: Device) throws(PluginError) {
-    var made: VkSemaphore?
-    try device.check(bp_vk_timeline(device.handle, &made), "vkCreateSemaphore")
-    (self.device, semaphore) = (device, made!)
+    (semaphore, value) = try device.timelines.take(device)
+    self.device = device
     super.init()
   }
-  deinit { bp_vk_timeline_destroy(device.handle, semaphore) }
+  deinit { device.timelines.give(semaphore, value) }
 
   /// Submits commands behind the lane's own earlier ones and behind `tickets`, and has `finished` called at their end.
   func submit(_ buffers: [VkCommandBuffer?], after tickets: [Ticket], _ finished: @escaping @Sendable (PluginError?) -> Void, release: @escaping @Sendable () -> Void) throws(PluginError) -> Ticket {

@@ -61,8 +61,10 @@ VkResult bp_vk_device_open(bp_vk_instance *i, uint32_t index, const bp_vk_facts 
   return VK_SUCCESS;
 }
 
+void bp_vk_idle(bp_vk_device *d) { d->DeviceWaitIdle(d->handle); }
+
 void bp_vk_device_close(bp_vk_device *d) {
-  d->DeviceWaitIdle(d->handle);
+  bp_vk_idle(d);
   if (d->cache) d->DestroyPipelineCache(d->handle, d->cache, 0);
   if (d->layout) d->DestroyPipelineLayout(d->handle, d->layout, 0);
   if (d->set_layout) d->DestroyDescriptorSetLayout(d->handle, d->set_layout, 0);

@@ -37,6 +37,8 @@ void bp_vk_describe(const bp_vk_instance *, uint32_t index, bp_vk_facts *);
 /* Call bindings of every kernel: one uniform block with a dynamic offset, `block_bytes` long. `cache` may be empty. */
 VkResult bp_vk_device_open(bp_vk_instance *, uint32_t index, const bp_vk_facts *, uint32_t block_bytes, const void *cache, size_t cache_bytes, bp_vk_device **out);
 void bp_vk_device_close(bp_vk_device *); /* what was made from it must be destroyed */
+/* Waits until the device has nothing left to do. */
+void bp_vk_idle(bp_vk_device *);
 /* 1 once the driver has said that the device is lost. */
 int bp_vk_is_lost(const bp_vk_device *);
 /* The pipeline cache's bytes; call with NULL for the size. */
