@@ -2,16 +2,22 @@ import BackplaneCore
 
 // Blocks of 32 nibbles that index a table: iq4_nl mxfp4 nf4. Nibbles as in q4_0.
 
+/// Writes 32 entries of `table`, times `scale`, to `product`: those of the low nibbles of 16 bytes, then those of the high ones.
+@inline(__always)
+private func look(up table: [Float], _ nibbles: UnsafePointer<UInt8>, _ scale: Float, _ product: UnsafeMutablePointer<Float>) {
+  table.withUnsafeBufferPointer { table in
+    for j in 0..<16 {
+      product[j] = table[Int(nibbles[j] & 15)] * scale
+      product[j + 16] = table[Int(nibbles[j] >> 4)] * scale
+    }
+  }
+}
+
 enum IQ4NL {
   private static let codebook: [Float] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
   static func decode(_ block: UnsafePointer<UInt8>, _ product: UnsafeMutablePointer<Float>, _ offset: UnsafeMutablePointer<Float>) {
     let d = half(block)
-    codebook.withUnsafeBufferPointer { table in
-      for j in 0..<16 {
-        product[j] = table[Int(block[2 + j] & 15)] * d
-        product[j + 16] = table[Int(block[2 + j] >> 4)] * d
-      }
-    }
+    look(up: codebook, block + 2, d, product)
   }
 }
 
@@ -22,12 +28,7 @@ enum MXFP4 {
     let e = UInt32(block[0])
     // Half of 2^(e - 127); subnormal for e < 2, and e = 255 is as finite as any other.
     let d = Float(bitPattern: e < 2 ? 0x0020_0000 << e : (e - 1) << 23)
-    codebook.withUnsafeBufferPointer { table in
-      for j in 0..<16 {
-        product[j] = table[Int(block[1 + j] & 15)] * d
-        product[j + 16] = table[Int(block[1 + j] >> 4)] * d
-      }
-    }
+    look(up: codebook, block + 1, d, product)
   }
 }
 
@@ -39,11 +40,6 @@ enum NF4 {
   ]
   static func decode(_ block: UnsafePointer<UInt8>, _ product: UnsafeMutablePointer<Float>, _ offset: UnsafeMutablePointer<Float>) {
     let d = single(block)
-    codebook.withUnsafeBufferPointer { table in
-      for j in 0..<16 {
-        product[j] = table[Int(block[4 + j] & 15)] * d
-        product[j + 16] = table[Int(block[4 + j] >> 4)] * d
-      }
-    }
+    look(up: codebook, block + 4, d, product)
   }
 }
