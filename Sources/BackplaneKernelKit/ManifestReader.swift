@@ -151,7 +151,7 @@ extension VariantTemplate.Operand {
 
 private let formatGroups = [
   "@float": ["f32", "f16", "bf16"],
-  "@block": ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_K", "q3_K", "q4_K", "q5_K", "q6_K", "iq4_nl", "mxfp4", "tq2_0"],
+  "@block": ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_K", "q3_K", "q4_K", "q5_K", "q6_K", "iq4_nl", "mxfp4", "tq2_0", "q4_z", "nf4"],
 ]
 
 extension JSONReader {

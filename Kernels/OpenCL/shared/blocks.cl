@@ -17,6 +17,8 @@
 #define block_q8_0 32
 #define block_iq4_nl 32
 #define block_mxfp4 32
+#define block_q4_z 32
+#define block_nf4 32
 #define block_q2_K 256
 #define block_q3_K 256
 #define block_q4_K 256
@@ -71,6 +73,20 @@ inline float16 decode16_mxfp4(global const uchar *row, long run) {
   global const uchar *b = row + 17 * (run >> 1);
   float scale = b[0] < 2 ? as_float(0x00200000u << b[0]) : as_float((uint)(b[0] - 1) << 23);
   return convert_float16(shuffle(values, convert_uchar16(nibbles(b + 1, run & 1)))) * scale;
+}
+
+// A zero point of its own, less than 2^16: the difference is exact.
+inline float16 decode16_q4_z(global const uchar *row, long run) {
+  global const uchar *b = row + 22 * (run >> 1);
+  return convert_float16(nibbles(b + 6, run & 1) - (int)(load_word(b + 4) & 0xffffu)) * as_float(load_word(b));
+}
+// Quantiles of the normal distribution: QLoRA (Dettmers et al., 2023), appendix E.
+inline float16 decode16_nf4(global const uchar *row, long run) {
+  const float16 values = (float16)(-1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f, -0.18477343022823334f,
+                                   -0.09105003625154495f, 0.0f, 0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f,
+                                   0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f);
+  global const uchar *b = row + 20 * (run >> 1);
+  return shuffle(values, convert_uint16(nibbles(b + 4, run & 1))) * as_float(load_word(b));
 }
 
 // Formats of 256 elements: `run` counts 16 of them in a block.
@@ -165,6 +181,8 @@ DEFINE_DECODE32(q5_1)
 DEFINE_DECODE32(q8_0)
 DEFINE_DECODE32(iq4_nl)
 DEFINE_DECODE32(mxfp4)
+DEFINE_DECODE32(q4_z)
+DEFINE_DECODE32(nf4)
 DEFINE_DECODE32(q2_K)
 DEFINE_DECODE32(q3_K)
 DEFINE_DECODE32(tq2_0)

@@ -19,6 +19,8 @@ int block_bytes(const int format) {
   case Q5_K: return 176;
   case Q6_K: return 210;
   case MXFP4: return 17;
+  case Q4_Z: return 22;
+  case NF4: return 20;
   }
   return 66; // TQ2_0
 }
@@ -29,6 +31,10 @@ uint nibble(uint64_t p, uint j) { uint b = byte_at(p + uint64_t(j & 15u)); retur
 
 const int iq4_nl_codes[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 const int mxfp4_codes[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+// QLoRA (Dettmers et al., 2023), appendix E.
+const float nf4_codes[16] = {-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+                             0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941,
+                             0.7229568362236023, 1.0};
 
 // Scale and minimum number j of q4_K and q5_K, whose twelve bytes begin at p.
 ivec2 k_scale(uint64_t p, uint j) {
@@ -47,6 +53,8 @@ float decode_simple(uint64_t p, const int format, uint j) {
   case Q5_1: y = float(nibble(p + 8ul, j) | (half_word_at(p + 4ul) >> j & 1u) << 4) * scale_at(p); y = y + scale_at(p + 2ul); return y;
   case Q8_0: return float(sbyte_at(p + 2ul + uint64_t(j))) * scale_at(p);
   case IQ4_NL: return float(iq4_nl_codes[nibble(p + 2ul, j)]) * scale_at(p);
+  case Q4_Z: return float(int(nibble(p + 6ul, j)) - int(half_bits_at(p + 4ul))) * uintBitsToFloat(half_word_at(p));
+  case NF4: return nf4_codes[nibble(p + 4ul, j)] * uintBitsToFloat(half_word_at(p));
   }
   uint e = byte_at(p); // MXFP4: a power of two, halved because the codes are doubled
   return float(mxfp4_codes[nibble(p + 1ul, j)]) * uintBitsToFloat(e < 2u ? 0x00200000u << e : (e - 1u) << 23);

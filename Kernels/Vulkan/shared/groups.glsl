@@ -19,6 +19,8 @@ vec4 mxfp4_of(uvec4 c) { // doubled
   return mix(x, -x, greaterThanEqual(c, uvec4(8u)));
 }
 
+vec4 nf4_of(uvec4 c) { return vec4(nf4_codes[c.x], nf4_codes[c.y], nf4_codes[c.z], nf4_codes[c.w]); }
+
 const bool HAS_MINIMUM = B == Q4_1 || B == Q5_1 || B == Q4_K || B == Q5_K;
 
 // Group `g` of the row that begins at `row`.
@@ -73,7 +75,7 @@ void load_group(uint64_t row, uint g, out vec4 q[8], out vec2 scale, out vec2 mi
     }
   } else { // low and high halves of sixteen bytes
     uint64_t p = row + uint64_t(g) * uint64_t(block_bytes(B));
-    const uint head = B == Q5_1 ? 8u : B == Q5_0 ? 6u : B == Q4_1 ? 4u : B == MXFP4 ? 1u : 2u;
+    const uint head = B == Q5_1 ? 8u : B == Q5_0 || B == Q4_Z ? 6u : B == Q4_1 || B == NF4 ? 4u : B == MXFP4 ? 1u : 2u;
     uvec4 w;
     if (B == MXFP4 && WIDE == 0) {
       [[unroll]] for (uint i = 0u; i < 4u; i++)
@@ -84,6 +86,8 @@ void load_group(uint64_t row, uint g, out vec4 q[8], out vec2 scale, out vec2 mi
     if (B == MXFP4) {
       uint e = byte_at(p);
       scale = vec2(uintBitsToFloat(e < 2u ? 0x00200000u << e : (e - 1u) << 23));
+    } else if (B == Q4_Z || B == NF4) {
+      scale = vec2(uintBitsToFloat(half_word_at(p)));
     } else {
       scale = vec2(scale_at(p));
     }
@@ -102,8 +106,11 @@ void load_group(uint64_t row, uint g, out vec4 q[8], out vec2 scale, out vec2 mi
       } else if (B == MXFP4) {
         q[i] = mxfp4_of(low);
         q[i + 4u] = mxfp4_of(high);
+      } else if (B == NF4) {
+        q[i] = nf4_of(low);
+        q[i + 4u] = nf4_of(high);
       } else {
-        const float offset = B == Q4_0 ? 8.0 : B == Q5_0 ? 16.0 : 0.0;
+        const float offset = B == Q4_0 ? 8.0 : B == Q5_0 ? 16.0 : B == Q4_Z ? float(half_bits_at(p + 4ul)) : 0.0;
         q[i] = vec4(low) - offset;
         q[i + 4u] = vec4(high) - offset;
       }

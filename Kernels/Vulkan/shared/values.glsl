@@ -25,7 +25,7 @@ layout(local_size_x_id = 0, local_size_y_id = 1, local_size_z_id = 2) in;
 #undef WORD
 const int ABSENT = W_none, F32 = W_f32, F16 = W_f16, BF16 = W_bf16, F64 = W_f64, I8 = W_i8, U8 = W_u8, I16 = W_i16, I32 = W_i32, I64 = W_i64, BOOL = W_bool,
           Q4_0 = W_q4_0, Q4_1 = W_q4_1, Q5_0 = W_q5_0, Q5_1 = W_q5_1, Q8_0 = W_q8_0, Q2_K = W_q2_K, Q3_K = W_q3_K, Q4_K = W_q4_K, Q5_K = W_q5_K, Q6_K = W_q6_K,
-          IQ4_NL = W_iq4_nl, MXFP4 = W_mxfp4, TQ2_0 = W_tq2_0;
+          IQ4_NL = W_iq4_nl, MXFP4 = W_mxfp4, TQ2_0 = W_tq2_0, Q4_Z = W_q4_z, NF4 = W_nf4;
 
 layout(buffer_reference, std430, buffer_reference_align = 1) buffer At8 { uint8_t v; };
 layout(buffer_reference, std430, buffer_reference_align = 2) buffer At16 { uint16_t v; };
