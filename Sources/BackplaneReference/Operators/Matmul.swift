@@ -52,8 +52,15 @@ struct Matmul: ReferenceOperator {
       let ofResidual = residualError?[residualIndex?[i] ?? i] ?? 0
       if isPlain { return own + ofResidual }
       let z = biased(i)
-      if z == -.infinity, !own.isNaN { own = max(own, activation.error(6, x: z, y: act(z))) } else if z.isFinite || own.isNaN { own = activation.error(6, x: z, y: act(z), moved: own) }
-      return own + ofResidual + (residual == nil ? 0 : u * abs(y[i]))
+      let atZ = activation.error(6, x: z, y: act(z))
+      if z == -.infinity {
+        // A sum that may be NaN beside a limit that is right: anything.
+        own = own.isNaN && atZ.isFinite ? own : max(own.isNaN ? 0 : own, atZ)
+      } else if z.isFinite || own.isNaN {
+        own = activation.error(6, x: z, y: act(z), moved: own)
+      }
+      if own == .infinity || residual == nil { return own + ofResidual }
+      return own + ofResidual + u * abs(y[i])
     }
   }
 }
