@@ -180,7 +180,7 @@ extension PluginManifest {
     if !operators.isEmpty { manifest.operators = operators }
     let answer = probe.run(library: path)
     switch answer {
-    case .failed(let why): throw BackplaneError(.internal, why, subject: path)
+    case .failed(let why), .silent(let why): throw BackplaneError(.internal, why, subject: path)
     case .report(let report):
       if let refused = report.refused { throw BackplaneError(.abi, refused, subject: path) }
       if let fault = report.fault { throw BackplaneError(.internal, fault, subject: path) }

@@ -7,13 +7,18 @@ public struct PluginProbe: Sendable {
     case report(ProbeReport)
     /// The child gave no answer, and why: "crashed with SIGSEGV in instance_create".
     case failed(String)
+    /// There was no answer in time, or no child: a busy machine may be the cause, so this is not believed for long.
+    case silent(String)
   }
+
+  /// Long enough for a driver that compiles its canary on a busy machine; one that spins is ended by its processor time.
+  public static let patience = Duration.seconds(30)
 
   /// `backplane-probe`.
   public var executable: String
   public var timeout: Duration
 
-  public init(executable: String, timeout: Duration = .seconds(10)) {
+  public init(executable: String, timeout: Duration = PluginProbe.patience) {
     self.executable = executable
     self.timeout = timeout
   }
@@ -21,7 +26,7 @@ public struct PluginProbe: Sendable {
   /// The probe of this installation: beside the executable or the library that this code is in, or in `bin` or `libexec/backplane` beside
   /// their folder. Nil when there is none.
   public static func installed(executableFolder: String? = PluginSearch.executableFolder, libraryFolder: String? = PluginSearch.libraryFolder,
-                               timeout: Duration = .seconds(10)) -> PluginProbe? {
+                               timeout: Duration = PluginProbe.patience) -> PluginProbe? {
     let places = [executableFolder, libraryFolder].compactMap { $0 }.flatMap { folder in
       let prefix = (folder as NSString).deletingLastPathComponent
       return [folder + "/backplane-probe", prefix + "/libexec/backplane/backplane-probe", prefix + "/bin/backplane-probe"]
@@ -32,13 +37,13 @@ public struct PluginProbe: Sendable {
   /// Runs the probe and waits for its answer, at most `timeout`.
   public func run(library path: String) -> Answer {
     var pipe: [Int32] = [-1, -1]
-    guard Glibc.pipe(&pipe) == 0 else { return .failed("the probe could not be started: \(text(errno))") }
+    guard Glibc.pipe(&pipe) == 0 else { return .silent("the probe could not be started: \(text(errno))") }
     for end in pipe { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     defer { close(pipe[0]) }
     var child: pid_t = 0
     let status = spawn(path, answer: pipe[1], &child)
     close(pipe[1])
-    guard status == 0 else { return .failed("the probe \(executable) could not be started: \(text(status))") }
+    guard status == 0 else { return .silent("the probe \(executable) could not be started: \(text(status))") }
     let (output, timedOut) = collect(pipe[0], child)
     return judge(output, timedOut: timedOut, ending: reap(child))
   }
@@ -115,7 +120,7 @@ public struct PluginProbe: Sendable {
     let lines = output.split(separator: "\n")
     let step = lines.last { $0.hasPrefix("step ") }.map { String($0.dropFirst(5)) }
     let place = step.map { $0 == "done" ? " after the last call" : " in \($0)" } ?? " before the plugin was loaded"
-    if timedOut { return .failed("gave no answer within \(timeout)\(place)") }
+    if timedOut { return .silent("gave no answer within \(timeout)\(place)") }
     if case .signalled(let signal) = ending { return .failed("crashed with \(name(ofSignal: signal))\(place)") }
     if let line = lines.last, line.hasPrefix("{"), let report = try? JSONDecoder().decode(ProbeReport.self, from: Data(line.utf8)),
        report.format == ProbeReport.currentFormat { return .report(report) }

@@ -201,7 +201,7 @@ extension PluginRegistry {
       let answer = known ?? probe.run(library: path)
       if known == nil { cache.store(answer, for: manifest.sha256) }
       switch answer {
-      case .failed(let why): entry.state = .quarantined(why)
+      case .failed(let why), .silent(let why): entry.state = .quarantined(why)
       case .report(let report): take(report, into: &entry)
       }
     } catch {

@@ -6,9 +6,14 @@ struct ProbeCache {
     var report: ProbeReport?
     /// Why the child gave no answer.
     var failure: String?
+    /// When a failure stops being believed, in seconds since 1970; nil for never.
+    var expires: Double?
     /// What else the answer depends on: see ``stamp``.
     var stamp: String
   }
+
+  /// How long it is believed that a plugin gives no answer in time.
+  static let silence = 600.0
 
   /// Nil: nothing is kept.
   var path: String?
@@ -35,7 +40,11 @@ struct ProbeCache {
 
   func answer(for sha256: String) -> PluginProbe.Answer? {
     guard let entry = load()[sha256], entry.stamp == ProbeCache.stamp else { return nil }
-    if let failure = entry.failure { return .failed(failure) }
+    if let failure = entry.failure {
+      guard let expires = entry.expires else { return .failed(failure) }
+      let now = Date().timeIntervalSince1970
+      return (expires - ProbeCache.silence...expires).contains(now) ? .silent(failure) : nil
+    }
     return entry.report.map { .report($0) }
   }
 
@@ -48,6 +57,7 @@ struct ProbeCache {
       if report.unavailable != nil { return }
       entry.report = report
     case .failed(let why): entry.failure = why
+    case .silent(let why): (entry.failure, entry.expires) = (why, Date().timeIntervalSince1970 + ProbeCache.silence)
     }
     var file = load().filter { $0.value.stamp == ProbeCache.stamp }
     file[sha256] = entry

@@ -192,6 +192,20 @@ import _TestSupport
     #expect(try probing(.onChange, "no_devices").probing == .probed, "a device may be plugged in at any time")
   }
 
+  @Test func aPluginThatGaveNoAnswerInTimeIsTriedAgainLater() throws {
+    let folder = try TemporaryFolder()
+    let cache = folder.path + "/probe.json"
+    func entry() throws -> PluginEntry {
+      try #require(Fixtures.registry([Fixtures.library("hang")], policy: .onChange, timeout: .milliseconds(300), cachePath: cache).entries.first)
+    }
+    let first = try entry(), second = try entry()
+    #expect(first.probing == .probed && second.probing == .cached && first.state == second.state, "\(first.state) \(second.state)")
+    var file = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: cache))) as? [String: [String: Any]])
+    for key in file.keys { file[key]?["expires"] = Date().timeIntervalSince1970 - 1 }
+    try JSONSerialization.data(withJSONObject: file).write(to: URL(fileURLWithPath: cache))
+    #expect(try entry().probing == .probed, "a busy machine may have been the cause")
+  }
+
   @Test func aDamagedCacheIsAnEmptyOne() throws {
     let folder = try TemporaryFolder()
     let cache = folder.path + "/probe.json"
