@@ -45,4 +45,16 @@ import Testing
     }
     #expect(try JudgingCases.ids(for: "softmax/x=f32.64x128").first.map { try CaseID($0) } == CaseID("softmax/x=f32.64x128"), "what it can do is judged as it is")
   }
+
+  @Test func aBudgetIsSharedByTheRootsOfWhatProblemsWeigh() {
+    var left = 100.0, weights = [0.81, 0.16, 0.01, 0.0], given: [Double] = []
+    while !weights.isEmpty {
+      given.append(TuningBudget.share(of: left, weights: weights))
+      left -= given.last!
+      weights.removeFirst()
+    }
+    #expect(zip(given, [900.0 / 14, 400.0 / 14, 100.0 / 14, 0]).allSatisfy { abs($0 - $1) < 1e-9 }, "\(given)")
+    #expect(TuningBudget.share(of: 30, weights: [0.0, 0, 0]) == 10)  // nothing is known of any
+    #expect(TuningBudget.share(of: 30, weights: [1.0]) == 30)
+  }
 }

@@ -13,6 +13,14 @@ public struct TuningBudget: Sendable {
     self.trials = trials ?? [Effort.quick: 16, .normal: 48, .full: 192][effort]!
     self.seconds = seconds
   }
+
+  /// What the first of several problems may have of `seconds`, by how much each matters: in proportion to the square roots, so that one that takes most of a
+  /// model's time leaves others time to be told apart, and what it did not use is there for the rest.
+  public static func share(of seconds: Double, weights: some Collection<Double>) -> Double {
+    let roots = weights.map { max($0, 0).squareRoot() }, all = roots.reduce(0, +)
+    guard let first = roots.first else { return 0 }
+    return all > 0 ? seconds * first / all : seconds / Double(roots.count)
+  }
 }
 
 /// Finds a configuration for one case on one device: searches, judges every candidate before it is timed, races it against the default, keeps all of it in a

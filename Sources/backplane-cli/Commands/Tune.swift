@@ -115,15 +115,13 @@ enum TuneVerbs {
     for device in try devices(arguments) where device.info.groups.contains(.tuning) {
       if device.plugin.isDebugBuild { Terminal.writeError("backplane: \(device.plugin.name) is a debug build: what is fast in it says little\n") }
       let cases = try cases(arguments, device, store)
-      var weight = cases.reduce(0) { $0 + $1.weight }
       for (number, entry) in cases.enumerated() {
         var budget = each
         if let seconds {
           let left = seconds - Double((ContinuousClock.now - start).components.seconds)
           if left <= 0 { break }
-          budget.seconds = left * entry.weight / max(weight, 1e-9)
+          budget.seconds = TuningBudget.share(of: left, weights: cases[number...].map(\.weight))
         }
-        weight -= entry.weight
         var tuner = Tuner(device, store: store, makeChild: try makeChild(arguments, device))
         (tuner.numerics, tuner.share) = (entry.numerics, share)
         tuner.limit = { limits?.microseconds($0, device, entry.numerics) }
