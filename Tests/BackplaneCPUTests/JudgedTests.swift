@@ -232,7 +232,7 @@ import _TestSupport
   }
 
   /// Every block format, sizes on both sides of what dots, panels and strips hold; x in each float format.
-  @Test(arguments: levels) func productsOfRoundedActivations(isa: String) throws {
+  @Test(arguments: levels + tileLevels) func productsOfRoundedActivations(isa: String) throws {
     let device = try TestDevice(["cpu.isa": isa])
     var random = Random(11)
     for format in ElementFormat.all where format.isBlock {
@@ -247,6 +247,24 @@ import _TestSupport
         try judge(device, "matmul", [x, weights(n, k), random.value(.f32, [n])], declared: Declared(activationBlock: 32))
         try judge(device, "matmul_gated", [x, weights(n, k), weights(n, k)], declared: Declared(activationBlock: 32))
       }
+    }
+  }
+
+  /// Tiles of bf16 numbers: dense weights either way round, and blocks; sizes on both sides of a tile's, K in one piece and in several.
+  @Test(arguments: tileLevels) func productsOfPairsInTiles(isa: String) throws {
+    let suffix = isa == "amxmodel" ? "amxmodel" : "amx", declared = Declared(operandRound: .bf16, flushesSubnormals: true)
+    let device = try TestDevice(["cpu.isa": isa, "cpu.kernel.matmul": "matmul_bf16_\(suffix)", "cpu.kernel.matmul_gated": "matmul_gated_bf16_\(suffix)"], workers: 3)
+    var random = Random(12)
+    for (i, (m, n, k)) in [(9, 5, 1), (16, 16, 32), (17, 33, 31), (20, 40, 33), (33, 15, 577), (70, 31, 1030), (12, 0, 40), (9, 7, 0)].enumerated() {
+      let x = random.value(floats[i % floats.count], [m, k]), format: ElementFormat = i % 2 == 0 ? .f32 : .bf16, residual = random.value(x.format, [m, n])
+      try judge(device, "matmul", [x, random.value(format, [n, k]), random.value(.f32, [n]), residual], [string("activation", "silu")], declared: declared)
+      try judge(device, "matmul", [x, random.value(format, [k, n])], [int("transpose_b", 0)], declared: declared)
+      try judge(device, "matmul_gated", [x, random.value(format, [n, k]), random.value(format, [n, k])], declared: declared)
+    }
+    for format in ElementFormat.all where ["q4_0", "q4_K"].contains(format.name) {
+      let count = format.bytes(forElements: 35 * 768)!  // any bytes whose scales are finite
+      let blocks = Value(format, [35, 768], bytes: (0..<count).map { (i: Int) -> UInt8 in UInt8(0x20 + (i * 7 + i / 13) % 16) })
+      try judge(device, "matmul", [random.value(.f32, [2, 19, 768]), blocks], declared: declared)
     }
   }
 

@@ -5,6 +5,8 @@ import Testing
 
 /// Every level that this machine can run; each must give the expectations below.
 let levels: [String] = ["scalar", "avx2", "avx512", "auto"].filter { (try? TestDevice(["cpu.isa": $0])) != nil }
+/// Those with tiles, of a processor or of the model.
+let tileLevels: [String] = ["amxmodel", "amx"].filter { (try? TestDevice(["cpu.isa": $0])) != nil }
 
 private let x: [Double] = [-3, -1.5, -0.25, 0, 0.5, 1, 2.25, 7]
 

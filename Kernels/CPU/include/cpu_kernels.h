@@ -20,6 +20,7 @@
 #define BP_CPU_AVX512BF16 8u  /* AVX-512 BF16 */
 #define BP_CPU_AMX 16u        /* AMX tile, int8, bf16 */
 #define BP_CPU_AVXVNNI 32u    /* AVX-VNNI (256 bit) */
+#define BP_CPU_AMXMODEL 64u   /* none: AMX's tiles as a model in C, for tests; needs AVX2 */
 #define BP_CPU_NEON 256u      /* Armv8 Advanced SIMD with half-precision conversion */
 #define BP_CPU_DOTPROD 512u
 #define BP_CPU_I8MM 1024u
@@ -98,14 +99,21 @@ typedef struct bp_cpu_kernel {
 /* Every kernel of this build, in the order of kernels.def: scalar first, of two that support a call the later one wins. */
 const bp_cpu_kernel *const *bp_cpu_kernels(uint32_t *count);
 
-/* BP_CPU_… bits that this processor and operating system can run. Thread-safe; enables AMX for the process when there. */
+/* Sets that are used only where the user asks for them. */
+#define BP_CPU_ASKED (BP_CPU_AMX | BP_CPU_AMXMODEL)
+
+/* BP_CPU_… bits that this processor and operating system can run; AMX after bp_cpu_want_amx only. Thread-safe. */
 uint32_t bp_cpu_detect(void);
+
+/* What of AMX is missing here, static text for people; NULL when nothing is. Asks the system for the right to use tiles, which the process keeps (its
+ * signal frames grow by 8 KiB). Thread-safe. */
+const char *bp_cpu_want_amx(void);
 
 /* The processor's name, NUL-terminated, in 64 bytes at `name`; empty when it tells none. */
 void bp_cpu_brand(char *name);
 
-/* The bits of a level that a user can force: "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx", "neon",
- * "dotprod", "i8mm"; 0xffffffff for "auto" or an empty name; BP_CPU_UNKNOWN_ISA for any other. */
+/* The bits of a level that a user can force: "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx", "amxmodel",
+ * "neon", "dotprod", "i8mm"; 0xffffffff for "auto" or an empty name; BP_CPU_UNKNOWN_ISA for any other. */
 #define BP_CPU_UNKNOWN_ISA 0x80000000u
 uint32_t bp_cpu_isa_bits(const char *name, uint64_t length);
 

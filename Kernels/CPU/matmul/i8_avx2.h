@@ -9,7 +9,7 @@
 #include "i8_scales.h"
 
 // Registers of a group; rows of a strip; bytes of a row that lie together; columns whose dots go on together; most rows of dots; of quads.
-enum { I8_REGISTERS = 4, I8_STRIP = 4, I8_WORD = 4, I8_TOGETHER = 1, I8_DOT_MOST = 4, I8_QUAD_MOST = 0 };
+enum { I8_REGISTERS = 4, I8_STRIP = I8_TILES ? 16 : 4, I8_WORD = 4, I8_TOGETHER = 1, I8_DOT_MOST = 4, I8_QUAD_MOST = 0 };
 typedef __m256i vi;
 
 I8_FN vi i8_load(const void *p) { return _mm256_loadu_si256(p); }

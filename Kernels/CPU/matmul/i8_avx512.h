@@ -6,7 +6,7 @@
 #include "i8_scales.h"
 
 // Registers of a group; rows of a strip; bytes of a row that lie together; columns whose dots go on together; most rows of dots; of quads.
-enum { I8_REGISTERS = 2, I8_STRIP = 6, I8_WORD = 4, I8_TOGETHER = 4, I8_DOT_MOST = 2, I8_QUAD_MOST = 16 };
+enum { I8_REGISTERS = 2, I8_STRIP = I8_TILES ? 16 : 6, I8_WORD = 4, I8_TOGETHER = 4, I8_DOT_MOST = 2, I8_QUAD_MOST = 16 };
 typedef __m512i vi;
 
 I8_FN vi i8_load(const void *p) { return _mm512_loadu_si512(p); }

@@ -19,6 +19,9 @@
 #ifndef I8_MM
 #define I8_MM 0 // 1: products of matrices with eight elements a row, i8_neon.h
 #endif
+#ifndef I8_TILES
+#define I8_TILES 0 // 1: products of tiles, i8_tiles.h
+#endif
 
 enum i8_code {
   I8_Q4_0, I8_Q4_1, I8_Q5_0, I8_Q5_1, I8_Q8_0, I8_IQ4_NL, I8_MXFP4, I8_Q4_Z, // split

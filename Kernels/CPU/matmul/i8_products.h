@@ -11,6 +11,7 @@ enum {
 };
 #include "i8_quads.h"
 
+#if !I8_TILES
 // One step of `columns` columns, for `rows` rows whose groups lie row_bytes apart.
 I8_FN void i8_dot_step(int code, int columns, int rows, const uint8_t *const *b, const char *a, int64_t row_bytes, vf acc[][I8_DOT_MOST]) {
   const int sets = i8_group_lanes(code) / LANES, split = i8_is_split(code), minimum = i8_has_minimum(code);
@@ -77,10 +78,24 @@ static inline int64_t i8_span(int64_t group_bytes) {
   int64_t span = I8_DOT_CACHE / group_bytes * I8_GROUP / 256 * 256;
   return span < 256 ? 256 : span;
 }
+#endif
 
 // One half, LANES columns (`count` of which exist), of a panel: [group][I8_WORD elements][I8_PANEL] numbers and, for each part that shares a scale,
-// [group][part][I8_PANEL] scales, minima behind them. A worker writes it, then multiplies strips with it.
+// [group][part][I8_PANEL] scales, minima behind them. A worker writes it, then multiplies strips with it. For tiles numbers are signed, in natural order.
 static inline int64_t i8_panel_bytes(int code) { return I8_PANEL * (I8_GROUP + (i8_has_minimum(code) ? 8 : 4) * (I8_GROUP / i8_sub(code))); }
+
+// The numbers of a group as they go into a panel: register r of column n to codes[r][n].
+I8_FN void i8_put(int code, vi q[I8_REGISTERS], int64_t n, vi codes[I8_REGISTERS][LANES]) {
+#if I8_TILES
+  typedef signed char bytes __attribute__((vector_size(I8_WIDTH)));
+  for (int r = 0; r < I8_REGISTERS; r++) q[r] = (vi)((bytes)q[r] - (signed char)i8_zero_of(code)); // 128 is -128, which is taken away as well
+  for (int c = 0; c < 8; c++)
+    memcpy((char *)&codes[16 * c / I8_WIDTH][n] + 16 * c % I8_WIDTH, (const char *)q + 4 * i8_chunk_at(code, c), 16);
+#else
+  (void)code;
+  for (int r = 0; r < I8_REGISTERS; r++) codes[r][n] = q[r];
+#endif
+}
 
 I8_FN void i8_pack(int code, const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, int64_t half, char *to) {
   const int parts = I8_GROUP / i8_sub(code), step = i8_step(code), groups = step / I8_GROUP;
@@ -99,7 +114,7 @@ I8_FN void i8_pack(int code, const uint8_t *b, int64_t column_bytes, int64_t cou
       for (int part = 0; part < groups; part++) {
         vi q[I8_REGISTERS];
         i8_codes(code, from, part, q);
-        for (int r = 0; r < I8_REGISTERS; r++) codes[part][r][n] = q[r];
+        i8_put(code, q, n, codes[part]);
         float *out = (float *)(to + part * i8_panel_bytes(code) + I8_PANEL * I8_GROUP) + LANES * half + n;
         for (int p = 0; p < parts; p++) out[p * I8_PANEL] = scales[part * parts + p];
         if (i8_has_minimum(code))
@@ -111,6 +126,12 @@ I8_FN void i8_pack(int code, const uint8_t *b, int64_t column_bytes, int64_t cou
         i8_transpose(codes[part][r], to + part * i8_panel_bytes(code) + 4 * r * LANES * I8_PANEL + I8_WORD * LANES * half, I8_PANEL);
   }
 }
+
+#if I8_TILES
+#include "i8_tiles.h"
+#else
+static inline void i8_begin_tiles(int code, int64_t rows) { (void)code, (void)rows; }
+static inline void i8_end_tiles(void) {}
 
 // to = strip * panel for `rows` rows of a strip that has I8_STRIP.
 I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel, int64_t k, float *to) {
@@ -165,12 +186,18 @@ I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel
   for (int m = 0; m < rows; m++)
     for (int h = 0; h < 2; h++) v_store(to + m * I8_PANEL + LANES * h, acc[m][h]);
 }
+#endif
 
 #define I8_EACH(CASE) CASE(I8_Q4_0) CASE(I8_Q4_1) CASE(I8_Q5_0) CASE(I8_Q5_1) CASE(I8_Q8_0) CASE(I8_IQ4_NL) CASE(I8_MXFP4) CASE(I8_Q4_Z) \
   CASE(I8_Q2_K) CASE(I8_Q3_K) CASE(I8_Q4_K) CASE(I8_Q5_K) CASE(I8_Q6_K) CASE(I8_TQ2_0)
 
 // One function a format, so that each is compiled by itself.
-#define I8_FUNCTIONS(code)                                                                                                             \
+#if I8_TILES
+#define I8_DOTS_OF(code) .pack = pack_##code
+#define I8_DOT_FUNCTIONS(code)
+#else
+#define I8_DOTS_OF(code) .dots = dots_##code, .quads = quads_##code, .pack = pack_##code
+#define I8_DOT_FUNCTIONS(code)                                                                                                         \
   static void dots_##code(int rows, const uint8_t *const w[4], const char *a, int64_t row_bytes, int64_t k, vf sums[][I8_DOT_MOST]) { \
     switch (rows) {                                                                                                                    \
     case 1: i8_dots(code, 4, 1, w, a, row_bytes, k, sums); return;                                                                     \
@@ -181,7 +208,10 @@ I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel
   }                                                                                                                                    \
   static void quads_##code(int64_t rows, const uint8_t *const w[8], const char *a, int64_t row_bytes, int64_t k, vf (*sums)[2]) {      \
     i8_quads(code, rows, w, a, row_bytes, k, sums);                                                                                    \
-  }                                                                                                                                    \
+  }
+#endif
+#define I8_FUNCTIONS(code)                                                                                                             \
+  I8_DOT_FUNCTIONS(code)                                                                                                               \
   static void pack_##code(const uint8_t *b, int64_t column_bytes, int64_t count, int64_t k, int64_t half, char *to) {                  \
     i8_pack(code, b, column_bytes, count, k, half, to);                                                                                \
   }                                                                                                                                    \
@@ -200,7 +230,7 @@ typedef struct i8_functions {
   void (*tile)(int64_t rows, const char *strip, const char *panel, int64_t k, float *to);
 } i8_functions;
 static const i8_functions i8_table[I8_CODES] = {
-#define ENTRY(code) [code] = {dots_##code, quads_##code, pack_##code, tile_##code},
+#define ENTRY(code) [code] = {I8_DOTS_OF(code), .tile = tile_##code},
   I8_EACH(ENTRY)
 #undef ENTRY
 };

@@ -2,7 +2,7 @@
 //
 // A group for dots holds 128 numbers in the order of the format's registers, then a correction and the scale for each lane that sums are
 // kept in. For strips of rows it holds, for each I8_WORD elements, those of all rows; then corrections and scales of each part that shares
-// a scale of the weights, those of all rows together.
+// a scale of the weights, those of all rows together. With tiles each row's numbers stand together, in natural order.
 //
 // Corrections   formats with an offset: minus offset times the sum of the numbers, an integer; formats with a minimum: that sum times
 //               the scale, a float. For dots with blocks of 256 that have minima those of a block, one for each, stand in its first group.
@@ -103,7 +103,8 @@ static inline void i8_store_dot(int code, int zero, const i8_group *g, int64_t i
 // Row r of a strip.
 static inline void i8_store_strip(int code, int zero, const i8_group *g, int64_t rows, int64_t r, char *to) {
   int parts = I8_GROUP / i8_sub(code);
-  for (int c = 0; c < 8; c++)
+  if (I8_TILES) memcpy(to + I8_GROUP * r, g->q, I8_GROUP);
+  for (int c = 0; c < 8 && !I8_TILES; c++)
     for (int i = 0; i < 16; i += I8_WORD) memcpy(to + (4 * i8_chunk_at(code, c) + i) * rows + I8_WORD * r, g->q + 16 * c + i, I8_WORD);
   char *corrections = to + I8_GROUP * rows, *scales = corrections + 4 * rows * parts;
   for (int p = 0; p < parts; p++) {

@@ -4,6 +4,7 @@
 // a, b, y   as matmul_scalar; leading dimensions broadcast. k is whole blocks.
 // Sums      whole numbers over the elements that share a scale, exact; float beyond.
 // Few rows  take the weights as they are stored (dots up to 2 or 4 of them, quads, where there are such, up to 8), more rows panels of 2 LANES columns that are unpacked once, against strips.
+// Tiles     (i8_tiles.h) take strips of 16 rows; a few rows are left to the kernel of I8_FEW, an instruction set, which takes the weights as they are stored.
 // Scratch   a as i8_rows.h has it, what undoes its powers of 2; a panel a worker.
 // Phases    round a; then blocks of output columns.
 // Declared  act_block 32.
@@ -20,8 +21,8 @@ typedef struct i8_cut {
 
 static i8_cut i8_cut_of(const bp_cpu_call *c, const bp_matmul *p) {
   i8_cut t = {.code = i8_code_of(p->b[0].dtype), .deal.shares = 1};
-  t.quads = p->m > i8_dot_most(t.code) && p->m <= I8_QUAD_MOST;
-  t.dots = (t.quads || p->m <= i8_dot_most(t.code)) && p->m <= i8_choice(c, I8_FEW_ROWS);
+  t.quads = !I8_TILES && p->m > i8_dot_most(t.code) && p->m <= I8_QUAD_MOST;
+  t.dots = !I8_TILES && (t.quads || p->m <= i8_dot_most(t.code)) && p->m <= i8_choice(c, I8_FEW_ROWS);
   t.deal.columns = p->sources == 2 || t.dots ? LANES : I8_PANEL;
   t.deal.blocks = (p->n + t.deal.columns - 1) / t.deal.columns;
   t.groups = i8_groups(p->k);
@@ -86,6 +87,7 @@ static void i8_round(const bp_cpu_call *c, const bp_matmul *p, const i8_cut *t, 
   }
 }
 
+#if !I8_TILES
 // Columns n … n + count (LANES at most) of source s, for the rows from `a` on.
 static void i8_dot_columns(const bp_matmul *p, const bp_matmul_batch *at, const i8_cut *t, uint32_t s, int64_t n, int64_t count, const char *a, vf sums[LANES + 3][I8_DOT_MOST]) {
   const int64_t columns = p->m <= 2 ? 4 : 2, span = i8_span(p->m * i8_dot_bytes(t->code)); // as dots_… have them
@@ -132,6 +134,8 @@ static void i8_run_dots(const bp_matmul *p, const bp_matmul_batch *at, const i8_
   for (int64_t m = 0; m < p->m; m++) finish(p, at, plain, m, n, count, v_load(sums[0][m]), v_load(sums[p->sources - 1][m]));
 }
 
+#endif
+
 static void i8_run_tiles(const bp_matmul *p, const bp_matmul_batch *at, const i8_cut *t, int64_t n, int64_t count, int64_t first, int64_t last,
                          const char *a, const float *factors, char *panel, int plain) {
   float *sums = (float *)(panel + t->groups * i8_panel_bytes(t->code));
@@ -161,14 +165,21 @@ static void i8_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_
     return;
   }
   int plain = finish_is_plain(&p);
+  i8_begin_tiles(t.code, (p.m + t.deal.strips - 1) / t.deal.strips);
   for (uint64_t i = begin; i < end; i++) {
     bp_matmul_item item = bp_matmul_item_of(&p, &t.deal, i);
     bp_matmul_batch at = bp_matmul_batch_of(&p, item.batch);
     const char *a = (const char *)c->scratch + item.batch * t.batch_bytes;
     const float *factors = (const float *)((char *)c->scratch + t.a_bytes) + item.batch * p.m;
-    if (t.dots) i8_run_dots(&p, &at, &t, item.n, item.count, a, factors, plain);
-    else i8_run_tiles(&p, &at, &t, item.n, item.count, item.first, item.last, a, factors, own, plain);
+#if !I8_TILES
+    if (t.dots) {
+      i8_run_dots(&p, &at, &t, item.n, item.count, a, factors, plain);
+      continue;
+    }
+#endif
+    i8_run_tiles(&p, &at, &t, item.n, item.count, item.first, item.last, a, factors, own, plain);
   }
+  i8_end_tiles();
 }
 
 static int i8_supports(const bp_cpu_call *c, int gated, bp_cpu_refusal *why) {
@@ -178,12 +189,36 @@ static int i8_supports(const bp_cpu_call *c, int gated, bp_cpu_refusal *why) {
   return gated || bp_attr_int(c, BP_MATMUL_TRANSPOSE_B, 1) == 1 ? 1 : bp_refuse(why, BP_REASON_ATTRIBUTE, 1, 1, 0);
 }
 
+#if I8_TILES
+#define I8_JOINED(op, isa) bp_cpu_##op##_i8_##isa
+#define I8_KERNEL_OF(op, isa) I8_JOINED(op, isa)
+extern const bp_cpu_kernel I8_KERNEL_OF(matmul, I8_FEW), I8_KERNEL_OF(matmul_gated, I8_FEW);
+static const bp_cpu_kernel *i8_kernel_of_few(int gated) { return gated ? &I8_KERNEL_OF(matmul_gated, I8_FEW) : &I8_KERNEL_OF(matmul, I8_FEW); }
+static int i8_is_few(const bp_cpu_call *c, int gated) { return bp_matmul_of(c, gated).m <= i8_choice(c, I8_FEW_ROWS); }
+
+// Scratch for both: at bounds of many rows there may be few.
+static void i8_plan_all(const bp_cpu_call *c, bp_cpu_plan *plan, int gated) {
+  bp_cpu_plan tiles, few;
+  i8_plan(c, &tiles, gated);
+  i8_kernel_of_few(gated)->plan(c, &few);
+  *plan = i8_is_few(c, gated) ? few : tiles;
+  plan->scratch_bytes = few.scratch_bytes > tiles.scratch_bytes ? few.scratch_bytes : tiles.scratch_bytes;
+}
+static void i8_run_all(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker, int gated) {
+  if (i8_is_few(c, gated)) i8_kernel_of_few(gated)->run(c, phase, begin, end, worker);
+  else i8_run(c, phase, begin, end, worker, gated);
+}
+#else
+#define i8_plan_all i8_plan
+#define i8_run_all i8_run
+#endif
+
 static int matmul_supports(const bp_cpu_call *c, bp_cpu_refusal *why) { return i8_supports(c, 0, why); }
-static void matmul_plan(const bp_cpu_call *c, bp_cpu_plan *to) { i8_plan(c, to, 0); }
-static void matmul_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) { i8_run(c, phase, begin, end, worker, 0); }
+static void matmul_plan(const bp_cpu_call *c, bp_cpu_plan *to) { i8_plan_all(c, to, 0); }
+static void matmul_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) { i8_run_all(c, phase, begin, end, worker, 0); }
 static int gated_supports(const bp_cpu_call *c, bp_cpu_refusal *why) { return i8_supports(c, 1, why); }
-static void gated_plan(const bp_cpu_call *c, bp_cpu_plan *to) { i8_plan(c, to, 1); }
-static void gated_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) { i8_run(c, phase, begin, end, worker, 1); }
+static void gated_plan(const bp_cpu_call *c, bp_cpu_plan *to) { i8_plan_all(c, to, 1); }
+static void gated_run(const bp_cpu_call *c, uint32_t phase, uint64_t begin, uint64_t end, uint32_t worker) { i8_run_all(c, phase, begin, end, worker, 1); }
 
 // The kernels of one instruction set: matmul_i8_<isa> and matmul_gated_i8_<isa>.
 #define I8_KERNELS(isa, bits)                                                                                                          \

@@ -8,8 +8,12 @@
 // Scratch   a as floats (dense, or in strips); a panel of decoded weights a worker.
 // Phases    arrange a; then blocks of output columns.
 // Error     at most k roundings in each of LANES partial sums (dots) or in one sum (tiles).
-// Pairs     with V_PAIRS 2 (matmul_bf16_avx512.c) tiles take both factors as bf16, two elements along k at a time; dots do not.
+// Pairs     with V_PAIRS 2 (matmul_bf16.h) tiles take both factors as bf16, two elements along k at a time; dots do not. With V_TILES 1 they are AMX's.
+#if V_TILES
+#include "bf16_tiles.h"
+#else
 #include "../shared/tile.h"
+#endif
 #include "dot.h"
 #include "finish.h"
 #include "parameters.h"
@@ -17,8 +21,13 @@
 #ifndef MATMUL_NAME
 #define MATMUL_NAME V_NAME
 #endif
+#if !V_TILES
+enum { K_UNIT = LANES };
 // Where strips and panels have one element for each V_PAIRS of k.
 static inline int64_t steps_of(int64_t k) { return (k + V_PAIRS - 1) / V_PAIRS; }
+static inline void begin_tiles(int64_t rows) { (void)rows; }
+static inline void end_tiles(void) {}
+#endif
 
 enum {
   SPAN = 256,   // elements of a row decoded at a time for a panel
@@ -52,7 +61,7 @@ static cut cut_of(const bp_cpu_call *c, const bp_matmul *p) {
     if ((t.panels > 1 || t.depth < p->k) && t.deal.shares < least) t.deal.shares = least;
   }
   // One size for all ways, growing with every extent: bounds must hold what the actual extents need.
-  uint64_t k = (uint64_t)(p->k + LANES) / LANES * LANES, strips = p->m / STRIP + 2 < WAITING ? (uint64_t)p->m / STRIP + 2 : WAITING;
+  uint64_t k = (uint64_t)(p->k + K_UNIT) / K_UNIT * K_UNIT, strips = p->m / STRIP + 2 < WAITING ? (uint64_t)p->m / STRIP + 2 : WAITING;
   t.a_bytes = bp_round_up((uint64_t)p->batches * (uint64_t)(p->m + 2 * STRIP) * k * 4, 64);
   t.panel_bytes = (k > BP_MATMUL_HELD ? k : 4 * k < BP_MATMUL_HELD ? 4 * k : BP_MATMUL_HELD) * PANEL * 4;
   t.own_bytes = t.panel_bytes + SPAN * LANES * 4 + strips * STRIP * 4 * PANEL * 4;
@@ -99,11 +108,16 @@ static void arrange(const bp_cpu_call *c, const bp_matmul *p, const cut *t, uint
     int64_t batch = (int64_t)i / t->deal.strips, strip = (int64_t)i % t->deal.strips, first = strip_row(p, t, strip), rows = strip_row(p, t, strip + 1) - first;
     bp_matmul_batch at = bp_matmul_batch_of(p, batch);
     const float *a = dense_rows(p, at.a + first * p->a_row, rows, own, &row); // a panel's scratch holds STRIP rows
+    float *to = (float *)c->scratch + (int64_t)i * STRIP * steps_of(p->k);
+#if V_TILES
+    pack_strip(a, row, rows, p->k, to);
+#else
 #if V_PAIRS == 2
     for (int64_t m = 0; m < rows; m++) v_round_pairs(a + m * row, p->k, own + m * steps_of(p->k));
     a = own, row = steps_of(p->k);
 #endif
-    pack_strip(a, row, (int)rows, steps_of(p->k), (float *)c->scratch + (int64_t)i * STRIP * steps_of(p->k));
+    pack_strip(a, row, (int)rows, steps_of(p->k), to);
+#endif
   }
 }
 
@@ -172,6 +186,7 @@ static void pack_panel(const bp_matmul *p, const bp_matmul_batch *at, int64_t n,
     int64_t first = p->sources == 2 ? n : n + LANES * h, count = p->n - first < LANES ? p->n - first : LANES;
     if (count > 0) pack_half(p, at, p->sources == 2 ? h : 0, first, count, x, x + depth, panel + LANES * h, rows);
   }
+  for (int64_t y = (depth + V_PAIRS - 1) / V_PAIRS; y < steps_of(depth); y++) memset(panel + y * PANEL, 0, PANEL * 4); // where steps are whole tiles
 }
 
 static void run_tiles(const bp_cpu_call *c, const bp_matmul *p, const cut *t, const bp_matmul_batch *at, int64_t batch, int64_t n,
@@ -210,6 +225,7 @@ void MATMUL_NAME(bp_matmul_run)(const bp_cpu_call *c, uint32_t phase, uint64_t b
     return;
   }
   int plain = finish_is_plain(&p);
+  if (!t.dots) begin_tiles((p.m + t.deal.strips - 1) / t.deal.strips);
   for (uint64_t i = begin; i < end; i++) {
     bp_matmul_item item = bp_matmul_item_of(&p, &t.deal, i);
     bp_matmul_batch at = bp_matmul_batch_of(&p, item.batch);
@@ -220,4 +236,5 @@ void MATMUL_NAME(bp_matmul_run)(const bp_cpu_call *c, uint32_t phase, uint64_t b
       run_tiles(c, &p, &t, &at, item.batch, item.n, item.first, item.last, own, plain);
     }
   }
+  if (!t.dots) end_tiles();
 }
