@@ -5,8 +5,11 @@ import Testing
 
 /// Every level that this machine can run; each must give the expectations below.
 let levels: [String] = ["scalar", "avx2", "avx512", "auto"].filter { (try? TestDevice(["cpu.isa": $0])) != nil }
-/// Those with tiles, of a processor or of the model.
-let tileLevels: [String] = ["amxmodel", "amx"].filter { (try? TestDevice(["cpu.isa": $0])) != nil }
+/// Whether kernels in a processor's tiles run in tests: only where `BACKPLANE_TEST_AMX=1` asks for them, as everywhere (decision 0017).
+let testsTiles = ProcessInfo.processInfo.environment["BACKPLANE_TEST_AMX"] == "1"
+
+/// Those with tiles, of the model, or of a processor where that is asked for.
+let tileLevels: [String] = (testsTiles ? ["amxmodel", "amx"] : ["amxmodel"]).filter { (try? TestDevice(["cpu.isa": $0])) != nil }
 
 private let x: [Double] = [-3, -1.5, -0.25, 0, 0.5, 1, 2.25, 7]
 

@@ -13,7 +13,7 @@ import _TestSupport
   private static let flags = ["-O2", "-std=gnu2x", "-I\(kernels)/include", "-I\(kernels)/matmul", "-I\(root)/Sources/BackplaneABI/include"]
 
   #if arch(x86_64)
-  @Test(arguments: [true, false]) func tilesDoWhatTheManualSays(inTheModel: Bool) throws {
+  @Test(arguments: testsTiles ? [true, false] : [true]) func tilesDoWhatTheManualSays(inTheModel: Bool) throws {
     let folder = try TemporaryFolder(), program = folder.path + "/check", clang = try Tool("clang")
     let check = [Self.root + "/Tests/_AMXModel/check.c", "-lm", "-o", program]
     if inTheModel {
