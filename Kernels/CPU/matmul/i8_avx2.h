@@ -11,6 +11,10 @@
 // Registers of a group; rows of a strip; bytes of a row that lie together; columns whose dots go on together; most rows of dots; of quads.
 enum { I8_REGISTERS = 4, I8_STRIP = I8_TILES ? 16 : 4, I8_WORD = 4, I8_TOGETHER = 1, I8_DOT_MOST = 4, I8_QUAD_MOST = 0 };
 typedef __m256i vi;
+// Sixteen registers: left alone, compilers turn the loops of a tile round, keep all of the panel's words and write them to the stack for the next row.
+#define I8_KEEP(x) __asm__ volatile("" : "+x"(x))
+// As with rows of activations: what the next column needs is read again where it lies.
+#define I8_AGAIN(p) __asm__ volatile("" : "+r"(p))
 
 I8_FN vi i8_load(const void *p) { return _mm256_loadu_si256(p); }
 I8_FN void i8_transpose(const vi *rows, char *to, int64_t to_row) { v_transpose((const float *)rows, LANES, (float *)to, to_row); }

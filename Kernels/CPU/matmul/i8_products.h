@@ -9,6 +9,10 @@ enum {
   I8_WIDTH = 4 * LANES,                    // bytes of a register
   I8_PANEL = 2 * LANES,                    // columns of a panel
 };
+#ifndef I8_KEEP
+#define I8_KEEP(x) (void)0
+#define I8_AGAIN(p) (void)0
+#endif
 #include "i8_quads.h"
 
 #if !I8_TILES
@@ -61,7 +65,10 @@ I8_FN void i8_dots(int code, int columns, int rows, const uint8_t *const w[4], c
       for (int ahead = 0; ahead < bytes; ahead += 64) __builtin_prefetch(b[c] + I8_AHEAD + ahead);
     }
 #pragma clang loop unroll(full)
-    for (int c = 0; c < columns; c += together) i8_dot_step(code, together, rows, b + c, a, row_bytes, acc + c);
+    for (int c = 0; c < columns; c += together) {
+      if (code != I8_MXFP4) I8_AGAIN(a); // its rare call takes all registers anyway: a tenth slower
+      i8_dot_step(code, together, rows, b + c, a, row_bytes, acc + c);
+    }
   }
   if (i8_is_split(code) && at < k) // blocks of 32 that are no whole group
     for (int c = 0; c < columns; c++) {
@@ -133,6 +140,9 @@ I8_FN void i8_pack(int code, const uint8_t *b, int64_t column_bytes, int64_t cou
 static inline void i8_begin_tiles(int code, int64_t rows) { (void)code, (void)rows; }
 static inline void i8_end_tiles(void) {}
 
+// What the sums of a scale begin with, or end with.
+I8_FN vi i8_tile_zero(int code, int32_t correction) { return i8_has_minimum(code) || i8_zero_of(code) == 0 ? i8_set(0) : i8_set(correction); }
+
 // to = strip * panel for `rows` rows of a strip that has I8_STRIP.
 I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel, int64_t k, float *to) {
   const int parts = I8_GROUP / i8_sub(code), fours = i8_sub(code) / 4, most = i8_most_steps(code), minimum = i8_has_minimum(code);
@@ -142,11 +152,12 @@ I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel
     const int32_t *correction = (const int32_t *)(strip + I8_GROUP * I8_STRIP);
     const float *scale = (const float *)(correction + parts * I8_STRIP), *weights = (const float *)(panel + I8_GROUP * I8_PANEL);
     for (int p = 0; p < parts; p++, correction += I8_STRIP, scale += I8_STRIP, weights += I8_PANEL) {
+      vi whole[I8_STRIP][2];
 #pragma clang loop unroll(full)
       for (int i = 0; i < fours; i += most) {
         vi sums[I8_STRIP][2], zero[I8_STRIP];
         for (int m = 0; m < rows; m++) {
-          zero[m] = i || minimum || i8_zero_of(code) == 0 ? i8_set(0) : i8_set(correction[m]);
+          zero[m] = i ? i8_set(0) : i8_tile_zero(code, correction[m]);
           for (int h = 0; h < 2; h++) sums[m][h] = i8_begin(I8_MM ? i8_set(0) : zero[m]);
         }
 #if I8_MM
@@ -172,12 +183,15 @@ I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel
             vi a = i8_set(((const int32_t *)strip)[four * I8_STRIP + m]);
             for (int h = 0; h < 2; h++) sums[m][h] = i8_dot(code, sums[m][h], w[h], a);
           }
+          for (int m = 0; m < rows; m++)
+            for (int h = 0; h < 2; h++) I8_KEEP(sums[m][h]);
         }
 #endif
-        for (int m = 0; m < rows; m++)
-          for (int h = 0; h < 2; h++)
-            acc[m][h] = v_fma(i8_float(i8_end(code, sums[m][h], zero[m])), v_mul(v_load(weights + LANES * h), v_set(scale[m])), acc[m][h]);
+        for (int m = 0; m < rows; m++) // the correction is asked for again: where it is added last, it needs no register until here
+          for (int h = 0; h < 2; h++) whole[m][h] = i8_end(code, sums[m][h], i ? whole[m][h] : I8_MM ? zero[m] : i8_tile_zero(code, correction[m]));
       }
+      for (int m = 0; m < rows; m++)
+        for (int h = 0; h < 2; h++) acc[m][h] = v_fma(i8_float(whole[m][h]), v_mul(v_load(weights + LANES * h), v_set(scale[m])), acc[m][h]);
       if (minimum)
         for (int m = 0; m < rows; m++)
           for (int h = 0; h < 2; h++) acc[m][h] = v_fma(v_load(weights + parts * I8_PANEL + LANES * h), v_set(((const float *)correction)[m]), acc[m][h]);
@@ -218,6 +232,7 @@ I8_FN void i8_tile_rows(int code, int rows, const char *strip, const char *panel
   static void tile_##code(int64_t rows, const char *strip, const char *panel, int64_t k, float *to) {                                  \
     if (rows <= I8_STRIP / 2) i8_tile_rows(code, I8_STRIP / 2, strip, panel, k, to);                                                   \
     else if (I8_STRIP > 4 && rows <= 4) i8_tile_rows(code, 4, strip, panel, k, to);                                                    \
+    else if (I8_STRIP == 4 && !I8_MM && rows == 3) i8_tile_rows(code, 3, strip, panel, k, to);                                         \
     else i8_tile_rows(code, I8_STRIP, strip, panel, k, to);                                                                            \
   }
 I8_EACH(I8_FUNCTIONS)
