@@ -4,7 +4,8 @@
 
 Each problem is tuned from nothing in a store of its own making; then a shape of the same bucket that was not tuned runs with what the store says and with the
 device's default, in turns in one process. Prints a Markdown table: the gains with the interval that holds 95 % (order statistics of paired ratios).
---seeds 0,1,2 tunes the first of the problems again from nothing with each of the seeds, and counts the winners.
+--seeds 0,1,2 tunes the first of the problems again from nothing with each of the seeds, and counts the winners. --model MODEL.gguf tunes a model instead
+(--seconds for all of it) and runs it tuned and untuned in turns.
 """
 import argparse, json, os, statistics, subprocess, sys, tempfile
 
@@ -72,6 +73,24 @@ class Device:
         return gain(row["ratio"], row["ratio_low"], row["ratio_high"])
 
 
+def model(device, arguments):
+    """Prompt and decode of a model, tuned to untuned, in `repeats` pairs."""
+    with tempfile.TemporaryDirectory() as data:
+        answer = run(arguments.tool, data, "tune", *device.options, "--model", arguments.model, "--budget", f"{arguments.seconds}s", "--effort", arguments.effort)
+        tuned = answer["tuned"] if answer else []
+        print(f"{len(tuned)} problems tuned in {sum(t['seconds'] for t in tuned):.0f} s, {sum(not t['is_default'] for t in tuned)} got another choice", flush=True)
+        rates = {(mode, what): [] for mode in ("off", "on") for what in ("prompt", "decode")}
+        for _ in range(arguments.repeats):
+            for mode in ("off", "on"):
+                got = run(arguments.tool, data, "bench", arguments.model, *device.options, "--prompt-tokens", str(arguments.prompt), "--decode-tokens", str(arguments.decode),
+                          "--repeats", "1", "--tuning", mode)
+                for what in ("prompt", "decode"):
+                    rates[mode, what].append(got[what + "_tokens_per_second"]["median"])
+        for what in ("prompt", "decode"):
+            ratios = sorted(on / off for off, on in zip(rates["off", what], rates["on", what]))
+            print(f"{what}: {statistics.median(rates['off', what]):.1f} tokens/s untuned; tuned to untuned {statistics.median(ratios):.2f} ({ratios[0]:.2f} … {ratios[-1]:.2f})", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tool", required=True)
@@ -83,8 +102,13 @@ def main():
     parser.add_argument("--seeds", default="")
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--op", default="", help="only these operators, with commas")
+    parser.add_argument("--model", help="tune and run this model instead")
+    parser.add_argument("--prompt", type=int, default=64, help="tokens of the model's prompt")
+    parser.add_argument("--decode", type=int, default=8, help="tokens decoded")
     arguments = parser.parse_args()
     device = Device(arguments)
+    if arguments.model:
+        return model(device, arguments)
     wanted = set(filter(None, arguments.op.split(",")))
     problems = [p for p in PROBLEMS if not wanted or p[0].split("/")[0] in wanted]
     print("| problem | default, µs | trials | gain | winner | held-back shape |\n|---|---|---|---|---|---|", flush=True)
