@@ -165,8 +165,10 @@ private let orders: [(name: String, dot: @Sendable ([Float], [Float]) -> Float)]
     }
     // Sums of blocks, scaled later, may have met infinity minus infinity as well.
     let one = Memory(.f32, [1, 32], [.infinity] + [Double](repeating: 1, count: 31)), blocks = Memory(.q8_0, [1, 32], [Double](repeating: -1, count: 32))
-    let late = try evaluate("matmul", [one, blocks], [Attribute("activation", .string("gelu_erf"))])[0]!
-    #expect(judge(late, [.nan]).passed && judge(late, [0]).passed)
+    for activation in ["gelu_erf", "relu"] {
+      let late = try evaluate("matmul", [one, blocks], [Attribute("activation", .string(activation))])[0]!
+      #expect(judge(late, [.nan]).passed && judge(late, [0]).passed, "\(activation)")
+    }
     // A bias of minus infinity, and a residual on top of the activation.
     let added = try evaluate("matmul", [f32([1, 2], [1, 1]), f32([1, 2], [1, 1]), f32([1], [-.infinity]), f32([1, 1], [3])], [Attribute("activation", .string("silu"))])[0]!
     #expect(judge(added, [.nan]).passed && judge(added, [3]).passed)

@@ -52,11 +52,9 @@ struct Matmul: ReferenceOperator {
       let ofResidual = residualError?[residualIndex?[i] ?? i] ?? 0
       if isPlain { return own + ofResidual }
       let z = biased(i)
-      let atZ = activation.error(6, x: z, y: act(z))
-      if z == -.infinity {
-        // A sum that may be NaN beside a limit that is right: anything.
-        own = own.isNaN && atZ.isFinite ? own : max(own.isNaN ? 0 : own, atZ)
-      } else if z.isFinite || own.isNaN {
+      if z == -.infinity, !own.isNaN {
+        own = max(own, activation.error(6, x: z, y: act(z)))
+      } else if z.isFinite || own.isNaN {  // of a sum that may be NaN anything may come
         own = activation.error(6, x: z, y: act(z), moved: own)
       }
       if own == .infinity || residual == nil { return own + ofResidual }
