@@ -80,6 +80,10 @@ private final class NoisySampler: Sampler {
     // Faster everywhere, but far from the best at one end, where another is near it at all of them.
     #expect(own.winner(space(names), edges: [try race([100, 60, 40])]).configuration == all[2])
     #expect(own.winner(space(names), edges: [try race([100, 110, 120])]).configuration == all[0])
+    // Faster everywhere as well, but the time was up after a block or two.
+    var short = try race([100, 60, 40])
+    for k in short.standings.indices { short.standings[k].ratios.removeLast(short.standings[k].ratios.count - 2) }
+    #expect(own.winner(space(names), edges: [short]).configuration == all[0])
   }
 
   @Test func aRaceWhoseTimeIsUpHasOneBlockAndProvesNothing() throws {

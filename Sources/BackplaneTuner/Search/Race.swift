@@ -134,12 +134,14 @@ public struct Race {
 extension Race.Result {
   /// Fewer are no proof, whatever they say: a race may be ended by its time.
   static let leastBlocks = 5
+  /// At an end of the bucket, where a choice must only not be slower.
+  static let leastEdgeBlocks = 3
 
   /// The one to use: the fastest; among those that cannot be told from it, or are within 2 %, the first in an order that depends on nothing measured.
   /// The control stays unless another is faster with certainty.
   ///
-  /// - Parameter edges: Races of the same at the ends of the bucket. One that is slower than the control there by more than 2 % is out, and one that is more than
-  ///   5 % behind the best there is used only where all are.
+  /// - Parameter edges: Races of the same at the ends of the bucket. One that is slower than the control there by more than 2 %, or that time left unproved there,
+  ///   is out, and one that is more than 5 % behind the best there is used only where all are.
   public func winner(_ space: TuningSpace, edges: [Race.Result] = []) -> Race.Standing {
     let control = standings[0]
     var finishers = standings.filter { !$0.failed && !$0.ratios.isEmpty && $0.leftAfter == nil && $0.configuration != control.configuration && $0.interval.upperBound < 1 && $0.ratios.count >= Race.Result.leastBlocks }
@@ -152,7 +154,7 @@ extension Race.Result {
   }
 
   private func ratio(of configuration: Configuration) -> Double? {
-    standings.first { $0.configuration == configuration && !$0.failed && !$0.ratios.isEmpty }?.ratio
+    standings.first { $0.configuration == configuration && !$0.failed && $0.ratios.count >= Race.Result.leastEdgeBlocks }?.ratio
   }
 
   /// How far a configuration is behind the best of each race, at most.
