@@ -160,8 +160,7 @@ public struct Tuner {
       final.standings.removeAll { $0.configuration == winner.configuration }
       winner = final.winner(space, edges: edges)
     }
-    // Not known where time left too few blocks at an end.
-    let regret = edges.isEmpty ? nil : [Race.Result.regret(winner.configuration, edges)].first { $0.isFinite }
+    let regret = Race.Result.regret(winner.configuration, edges)
     var chosen = record(.chosen, problem, space, winner.configuration, standing: winner, error: sampler.worstError[winner.configuration])
     (chosen.regret, chosen.limit) = (regret, limit)
     try store?.add([chosen])

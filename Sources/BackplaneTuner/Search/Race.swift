@@ -146,7 +146,7 @@ extension Race.Result {
     let control = standings[0]
     var finishers = standings.filter { !$0.failed && !$0.ratios.isEmpty && $0.leftAfter == nil && $0.configuration != control.configuration && $0.interval.upperBound < 1 && $0.ratios.count >= Race.Result.leastBlocks }
     finishers.removeAll { finisher in edges.contains { $0.ratio(of: finisher.configuration).map { $0 > 1.02 } ?? true } }
-    let steady = finishers.filter { Race.Result.regret($0.configuration, edges) <= 0.05 }
+    let steady = finishers.filter { (Race.Result.regret($0.configuration, edges) ?? 0) <= 0.05 }
     if !steady.isEmpty { finishers = steady }
     guard let best = finishers.min(by: { $0.ratio < $1.ratio }) else { return control }
     let ties = finishers.filter { $0.ratio < best.ratio * 1.02 }
@@ -157,12 +157,13 @@ extension Race.Result {
     standings.first { $0.configuration == configuration && !$0.failed && $0.ratios.count >= Race.Result.leastEdgeBlocks }?.ratio
   }
 
-  /// How far a configuration is behind the best of each race, at most.
-  static func regret(_ configuration: Configuration, _ races: [Race.Result]) -> Double {
-    races.map { race in
-      guard let own = race.ratio(of: configuration), let best = race.standings.filter({ !$0.failed && !$0.ratios.isEmpty }).map(\.ratio).min() else { return .infinity }
+  /// How far a configuration is behind the best of each race, at most; nil without races, and where it was not timed often enough in one of them.
+  static func regret(_ configuration: Configuration, _ races: [Race.Result]) -> Double? {
+    let each = races.compactMap { race -> Double? in
+      guard let own = race.ratio(of: configuration), let best = race.standings.filter({ !$0.failed && !$0.ratios.isEmpty }).map(\.ratio).min() else { return nil }
       return own / best - 1
-    }.max() ?? 0
+    }
+    return each.count == races.count ? each.max() : nil
   }
 
   /// Fewer changes from the default, then smaller values, then by name.
