@@ -74,7 +74,8 @@ static float bf16_at(const char *p) {
   memcpy(&x, &word, 4);
   return flushed(x);
 }
-static float product_sum(float a, float b, float sum);
+// With the processor's instruction: every level from AVX2 has it.
+__attribute__((target("fma"))) static float product_sum(float a, float b, float sum) { return flushed(__builtin_fmaf(a, b, sum)); }
 
 // First and second elements of pairs are summed apart, each by multiply-adds that are rounded to nearest even; then both, then c. Subnormal numbers are 0
 // wherever they turn up.
@@ -90,6 +91,4 @@ void bp_amx_dpbf16ps(int c, int a, int b) {
     memcpy(tiles.data[c][m], to, sizeof to);
   }
 }
-// With the processor's instruction: every level from AVX2 has it.
-__attribute__((target("fma"))) static float product_sum(float a, float b, float sum) { return flushed(__builtin_fmaf(a, b, sum)); }
 #endif
